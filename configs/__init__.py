@@ -1,0 +1,1 @@
+"""Experiments: one file each, whose get_config() returns all that is run."""

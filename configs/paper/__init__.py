@@ -1,0 +1,1 @@
+"""The recipes of Sun et al., ICCV 2017."""

@@ -1,0 +1,1 @@
+"""The record, the taxonomy, the pixels, and batches made from them."""

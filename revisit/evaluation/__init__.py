@@ -1,0 +1,1 @@
+"""Metrics, and the loop that scores every example once."""

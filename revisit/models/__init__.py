@@ -1,0 +1,1 @@
+"""Backbones, and weights to and from other libraries."""

@@ -1,0 +1,1 @@
+"""From many runs to a fitted law and a report."""

@@ -1,0 +1,1 @@
+"""From a work directory to a model that TensorFlow Serving loads."""

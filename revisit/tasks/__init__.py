@@ -1,0 +1,1 @@
+"""What a backbone is trained for: each task is a row of functions."""
