@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+from collections.abc import Callable
 
 import pytest
 
@@ -11,9 +12,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 
 
-def shared_data(*parts: str) -> pathlib.Path:
-    """The path of real data that lies beside the project's checkout; skips the test where there is none."""
-    path = REPOSITORY.parent.joinpath("shared", "data", *parts)
-    if not path.exists():
-        pytest.skip(f"needs real data that is not part of the project: {path.name}")
-    return path
+@pytest.fixture
+def shared_data() -> Callable[..., pathlib.Path]:
+    """shared_data("folder", "file"): real data beside the project's checkout; skips the test where there is none."""
+
+    def find(*parts: str) -> pathlib.Path:
+        path = REPOSITORY.parent.joinpath("shared", "data", *parts)
+        if not path.exists():
+            pytest.skip(f"needs real data that is not part of the project: {path.name}")
+        return path
+
+    return find
