@@ -1,0 +1,110 @@
+"""What a source of labelled images is: its classes, its rows, and a way to the pixels of a row.
+
+Rows are small and travel between workers; pixels never do: a row holds a reference, which
+`Source.read` follows in the worker that writes the row's shard.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from revisit.data.records import Contents
+from revisit.data.taxonomy import Taxonomy
+
+
+class Annotations(NamedTuple):
+    """What is drawn on one image: objects, classes of pixels, people. What a source does not have
+    stays empty.
+
+    Attributes:
+      boxes: [N, 4] float32 (ymin, xmin, ymax, xmax) in [0, 1], one an object.
+      box_labels: [N] class names.
+      mask: [H, W] uint8 class of each pixel: 0 background, 255 ignored.
+      person_boxes: [P, 4] float32 (ymin, xmin, ymax, xmax) in [0, 1], one a person.
+      keypoints: [P, 17, 3] float32 (y, x in [0, 1], visibility: 0 unknown, 1 hidden, 2 visible).
+    """
+
+    boxes: npt.NDArray[np.float32] = np.zeros((0, 4), np.float32)
+    box_labels: tuple[str, ...] = ()
+    mask: npt.NDArray[np.uint8] | None = None
+    person_boxes: npt.NDArray[np.float32] = np.zeros((0, 4), np.float32)
+    keypoints: npt.NDArray[np.float32] = np.zeros((0, 17, 3), np.float32)
+
+
+class Row(NamedTuple):
+    """One image as a source lists it; rows of one id and reference are joined into one image.
+
+    Attributes:
+      id: unique in the data set.
+      reference: where the pixels are; anything that pickles and that `Source.read` understands.
+      positives: (class name, confidence in (0, 1]); not closed over ancestors.
+      negatives: names of classes that were verified to be absent.
+      truth: clean class names beside the noisy ones; None where a source has none.
+      split: train, validation or test; None: decided by the hash of the id.
+      origin: where the row was read, for messages: "labels.csv:12".
+      annotations: where they are known without the pixels; else `Picture.annotations` gives them.
+    """
+
+    id: str
+    reference: Any
+    positives: tuple[tuple[str, float], ...]
+    negatives: tuple[str, ...] = ()
+    truth: tuple[str, ...] | None = None
+    split: str | None = None
+    origin: str = ""
+    annotations: Annotations | None = None
+
+
+class Reject(NamedTuple):
+    """What was left out, and why: a line of rejects.csv; a source may yield it instead of a row."""
+
+    origin: str
+    id: str
+    reason: str
+
+
+class Picture(NamedTuple):
+    """The encoded image of a row, and annotations where they come with the pixels."""
+
+    encoded: bytes
+    annotations: Annotations | None = None
+
+
+class Source(NamedTuple):
+    """A source that any number of workers can read: `rows` and `read` pickle (no lambdas).
+
+    Attributes:
+      taxonomy: the classes that the rows' labels name.
+      contents: which optional groups every record will have.
+      rows: gives every row, in any order.
+      read: gives a row's picture; raises OSError or ValueError where it can't.
+      mask_classes: names of the values in a mask, background first.
+    """
+
+    taxonomy: Taxonomy
+    contents: Contents
+    rows: Callable[[], Iterator[Row | Reject]]
+    read: Callable[[Row], Picture]
+    mask_classes: tuple[str, ...] = ()
+
+
+class SourceOptions(NamedTuple):
+    """What the flags of `python -m data_prep.build` say to a source; it takes what it needs.
+
+    Attributes:
+      manifest: path of the table of images and labels.
+      images: folder that the manifest's paths are relative to.
+      taxonomy: path of the taxonomy file.
+      seed: of everything drawn at random.
+      num_images: how many images to make, training and validation together (microworld).
+      world: "pretrain" or "transfer" (microworld).
+    """
+
+    manifest: str = ""
+    images: str = ""
+    taxonomy: str = ""
+    seed: int = 0
+    num_images: int = 0
+    world: str = "pretrain"

@@ -1,0 +1,309 @@
+"""The record: what one image is on disk, and what a data set's directory holds.
+
+Records are `tf.train.Example`s laid out as TensorFlow Datasets does it, so
+`tfds.builder_from_directory(DIR)` reads a data set of ours and `train[:10%]` of it is one of the
+nested random subsets:
+
+    id          text, unique in the data set
+    image       JPEG or PNG bytes as they were given; [H, W, 3] uint8 when decoded
+    labels/
+      leaf        [n] int64 class ids as given
+      positive    [p] int64 class ids, ascending, closed over ancestors
+      confidence  [p] float32 in (0, 1], one for each of `positive`
+      negative    [m] int64 verified to be absent, ascending, closed over descendants
+      truth       [t] int64 the clean truth, closed over ancestors (optional)
+    objects/    (optional, one entry an object)
+      box         [N, 4] float32 (ymin, xmin, ymax, xmax) in [0, 1]
+      label       [N] int64 class id
+    mask        (optional) PNG bytes; [H, W, 1] uint8 when decoded: 0 background, 255 ignored
+    people/     (optional, one entry a person)
+      box         [P, 4] float32 (ymin, xmin, ymax, xmax) in [0, 1]
+      keypoints   [P, 17, 3] float32 (y, x in [0, 1], visibility: 0 unknown, 1 hidden, 2 visible)
+
+A directory holds `revisit-<split>.tfrecord-00000-of-00008`, `features.json`, `dataset_info.json`,
+`metadata.json` (TFDS's), `taxonomy.json` and `rejects.csv`; `dataset_info.json` is written last, so
+a half-built set is never read.
+
+Nothing here imports TensorFlow until a record is parsed: the workers that write records start in a
+second.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from revisit.data import taxonomy as taxonomy_lib
+from revisit.errors import UserError
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+NAME = "revisit"  # the data set's name in file names and in dataset_info.json
+PLAN_FILE = "plan.json"  # with it and without DATASET_INFO_FILE, a directory is half-built
+FEATURES_FILE = "features.json"
+DATASET_INFO_FILE = "dataset_info.json"
+METADATA_FILE = "metadata.json"
+TAXONOMY_FILE = "taxonomy.json"
+REJECTS_FILE = "rejects.csv"
+
+NUM_KEYPOINTS = 17  # COCO's
+
+_INTEGERS, _FLOATS, _BYTES = "int64", "float32", "bytes"
+
+
+class Contents(NamedTuple):
+    """Which of the optional groups every record of a data set has."""
+
+    truth: bool = False
+    objects: bool = False
+    mask: bool = False
+    people: bool = False
+
+
+class _Field(NamedTuple):
+    """How a feature stands in a tf.train.Example: its kind, and the shape of one entry of the list
+    (None: no list)."""
+
+    kind: str
+    shape: tuple[int, ...] | None
+
+
+_SCALARS = _Field(_INTEGERS, ())
+_FIELDS = {
+    "id": _Field(_BYTES, None),
+    "image": _Field(_BYTES, None),
+    "labels/leaf": _SCALARS,
+    "labels/positive": _SCALARS,
+    "labels/confidence": _Field(_FLOATS, ()),
+    "labels/negative": _SCALARS,
+}
+_OPTIONAL_FIELDS = {
+    "truth": {"labels/truth": _SCALARS},
+    "objects": {"objects/box": _Field(_FLOATS, (4,)), "objects/label": _SCALARS},
+    "mask": {"mask": _Field(_BYTES, None)},
+    "people": {
+        "people/box": _Field(_FLOATS, (4,)),
+        "people/keypoints": _Field(_FLOATS, (NUM_KEYPOINTS, 3)),
+    },
+}
+
+
+def _fields(contents: Contents) -> dict[str, _Field]:
+    fields = dict(_FIELDS)
+    for group, present in contents._asdict().items():
+        if present:
+            fields.update(_OPTIONAL_FIELDS[group])
+    return dict(sorted(fields.items()))
+
+
+def make_features(contents: Contents) -> tfds.features.FeaturesDict:
+    """The schema of a data set's records, as TFDS writes it to features.json."""
+    features = tfds.features
+    labels = {
+        "leaf": features.Sequence(np.int64),
+        "positive": features.Sequence(np.int64),
+        "confidence": features.Sequence(np.float32),
+        "negative": features.Sequence(np.int64),
+    }
+    if contents.truth:
+        labels["truth"] = features.Sequence(np.int64)
+    record = {
+        "id": features.Text(),
+        "image": features.Image(shape=(None, None, 3)),
+        "labels": labels,
+    }
+    if contents.objects:
+        record["objects"] = features.Sequence({"box": features.BBoxFeature(), "label": np.int64})
+    if contents.mask:
+        record["mask"] = features.Image(shape=(None, None, 1), encoding_format="png")
+    if contents.people:
+        keypoints = features.Tensor(shape=(NUM_KEYPOINTS, 3), dtype=np.float32)
+        record["people"] = features.Sequence(
+            {"box": features.BBoxFeature(), "keypoints": keypoints}
+        )
+    return features.FeaturesDict(record)
+
+
+def _varint(value: int) -> bytes:
+    value &= (
+        0xFFFFFFFFFFFFFFFF  # negative numbers as two's complement, as protocol buffers have them
+    )
+    encoded = bytearray()
+    while value > 0x7F:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)
+
+
+def _message(field_number: int, content: bytes) -> bytes:
+    """A length-delimited field of a protocol buffer."""
+    return _varint(field_number << 3 | 2) + _varint(len(content)) + content
+
+
+def _encode_bytes(value: str | bytes) -> bytes:
+    return _message(1, _message(1, value.encode() if isinstance(value, str) else value))
+
+
+def _encode_floats(values: Any) -> bytes:
+    packed = np.asarray(values, "<f4").tobytes()
+    return _message(2, _message(1, packed) if packed else b"")
+
+
+def _encode_integers(values: Iterable[int]) -> bytes:
+    packed = b"".join(_varint(int(value)) for value in values)
+    return _message(3, _message(1, packed) if packed else b"")
+
+
+# The three kinds of tf.train.Feature: field 1 is a BytesList, 2 a FloatList, 3 an Int64List.
+_ENCODERS = {_BYTES: _encode_bytes, _FLOATS: _encode_floats, _INTEGERS: _encode_integers}
+
+
+def _value(example: Mapping[str, Any], name: str) -> Any:
+    group, _, key = name.partition("/")
+    return example[group][key] if key else example[group]
+
+
+def encode_record(example: Mapping[str, Any], contents: Contents) -> bytes:
+    """One record, nested as the module says, as a serialized tf.train.Example; equal examples give
+    equal bytes.
+
+    Raises:
+      KeyError: a group that `contents` promises is missing.
+    """
+    features = (
+        _message(
+            1,
+            _message(1, name.encode()) + _message(2, _ENCODERS[field.kind](_value(example, name))),
+        )
+        for name, field in _fields(contents).items()
+    )
+    return _message(1, b"".join(features))
+
+
+def _parsing_spec(field: _Field) -> Any:
+    import tensorflow as tf
+
+    dtype = {_BYTES: tf.string, _FLOATS: tf.float32, _INTEGERS: tf.int64}[field.kind]
+    if field.shape is None:
+        return tf.io.FixedLenFeature((), dtype)
+    return tf.io.FixedLenSequenceFeature(field.shape, dtype, allow_missing=True)
+
+
+def parse_record(serialized: "tf.Tensor", contents: Contents) -> dict[str, Any]:
+    """From one serialized record ([] string) to its tensors, nested as the module says; a graph may
+    call it.
+
+    The image and the mask stay encoded ([] string), integers are int64, and every list has its own
+    length.
+    """
+    import tensorflow as tf  # here alone, so that writing needs no TensorFlow
+
+    specs = {name: _parsing_spec(field) for name, field in _fields(contents).items()}
+    record: dict[str, Any] = {}
+    for name, value in tf.io.parse_single_example(serialized, specs).items():
+        group, _, key = name.partition("/")
+        if key:
+            record.setdefault(group, {})[key] = value
+        else:
+            record[group] = value
+    return record
+
+
+class Shard(NamedTuple):
+    """One TFRecord file."""
+
+    path: str
+    num_examples: int
+
+
+class Dataset(NamedTuple):
+    """A data set on disk.
+
+    Attributes:
+      directory: where it lies.
+      taxonomy: its classes.
+      contents: which optional groups its records have.
+      shards: the files of each split, in order; reading them one after the other gives the fixed
+        random order.
+      metadata: `max_positives` and `max_negatives` (the longest lists of any record: batches are
+        padded to them), `positive_counts` (split -> one count a class, of closed labels),
+        `single_label` (every record has exactly one leaf), `source`, `seed`, `version`, and, where
+        there are masks, `mask_classes`.
+    """
+
+    directory: str
+    taxonomy: taxonomy_lib.Taxonomy
+    contents: Contents
+    shards: dict[str, tuple[Shard, ...]]
+    metadata: dict[str, Any]
+
+    def num_examples(self, split: str) -> int:
+        """Number of records in a split.
+
+        Raises:
+          UserError: there is no such split.
+        """
+        if split not in self.shards:
+            known = ", ".join(map(repr, self.shards))
+            raise UserError(
+                f"no split {split!r} in the data set at {self.directory!r}: it has {known}"
+            )
+        return sum(shard.num_examples for shard in self.shards[split])
+
+
+def shard_name(split: str, index: int, num_shards: int) -> str:
+    """File name of a shard: TFDS's own scheme."""
+    return f"{NAME}-{split}.tfrecord-{index:05d}-of-{num_shards:05d}"
+
+
+def _shards(directory: tfds.core.Path, split: Mapping[str, Any]) -> tuple[Shard, ...]:
+    lengths = [int(length) for length in split.get("shardLengths", ())]
+    return tuple(
+        Shard(os.fspath(directory / shard_name(split["name"], index, len(lengths))), length)
+        for index, length in enumerate(lengths)
+    )
+
+
+def _contents(features: Mapping[str, Any]) -> Contents:
+    return Contents(
+        truth="truth" in features["labels"],
+        objects="objects" in features,
+        mask="mask" in features,
+        people="people" in features,
+    )
+
+
+def _check_built(directory: tfds.core.Path) -> None:
+    if (directory / DATASET_INFO_FILE).exists():
+        return
+    where = repr(os.fspath(directory))
+    if (directory / PLAN_FILE).exists():
+        raise UserError(
+            f"the data set at {where} is half-built: run its data_prep.build command again"
+        )
+    raise UserError(
+        f"no data set at {where}: build it with python -m data_prep.build --out={where}"
+    )
+
+
+def read_dataset(directory: str | os.PathLike[str]) -> Dataset:
+    """Reads what a data set says of itself (its records stay on disk).
+
+    Raises:
+      UserError: nothing is built there, or the build has not finished.
+    """
+    root = tfds.core.Path(directory)
+    _check_built(root)
+    info = json.loads((root / DATASET_INFO_FILE).read_text())
+    return Dataset(
+        directory=os.fspath(root),
+        taxonomy=taxonomy_lib.load_taxonomy(root / TAXONOMY_FILE),
+        contents=_contents(tfds.features.FeaturesDict.from_config(os.fspath(root))),
+        shards={split["name"]: _shards(root, split) for split in info["splits"]},
+        metadata=json.loads((root / METADATA_FILE).read_text()),
+    )
