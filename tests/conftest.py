@@ -14,7 +14,7 @@ REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 
 @pytest.fixture
 def shared_data() -> Callable[..., pathlib.Path]:
-    """shared_data("folder", "file"): real data beside the project's checkout; skips the test where there is none."""
+    """shared_data("folder", "file"): real data beside the checkout; skips the test if missing."""
 
     def find(*parts: str) -> pathlib.Path:
         path = REPOSITORY.parent.joinpath("shared", "data", *parts)
