@@ -1,13 +1,17 @@
 """What every command of the project does before and after its own work.
 
-Exit status: 0 done, 1 a user's mistake (one line on stderr), 2 wrong flags, 75 stopped by a signal and resumable.
+Exit status: 0 done, 1 a user's mistake (one line on stderr), 2 wrong flags, 75 stopped by a signal
+and resumable.
 """
 
 import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from absl import app, flags
+from ml_collections import ConfigDict, config_flags
 
 from revisit.errors import Interrupted, UserError
 
@@ -16,20 +20,49 @@ EXIT_WRONG_FLAGS = 2
 EXIT_INTERRUPTED = 75  # EX_TEMPFAIL of sysexits.h: try again
 
 
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())
+def _say(kind: str, error: BaseException | str) -> None:
+    print(f"{kind}: {' '.join(str(error).split())}", file=sys.stderr)
+
+
+def _config_path(argv: Sequence[str]) -> str | None:
+    """The file that --config names, before any flag is parsed."""
+    for argument, following in zip(argv, [*argv[1:], ""], strict=True):
+        name, equals, value = argument.lstrip("-").partition("=")
+        if argument.startswith("-") and name == "config":
+            return value if equals else following
+    return None
+
+
+def _explain(error: Exception, path: str) -> str:
+    """One line for whatever a user's config file, or an override of a field of it, raised."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if os.path.abspath(frame.filename) == os.path.abspath(path):
+            message = str(error).split(" Other fields present")[0]
+            return f"{path}, line {frame.lineno}, fails: {type(error).__name__}: {message}"
+    if isinstance(error, SyntaxError):
+        return f"{path}, line {error.lineno}, is not Python: {error.msg}"
+    message = str(error.args[0] if error.args else error).replace("\\n", " ").replace("\\", "")
+    return f"--config has no such field: {message} (configs/default.py lists all fields)"
 
 
 def _parse_flags(argv: Sequence[str]) -> list[str]:
+    path = _config_path(argv)
     try:
-        arguments = flags.FLAGS(argv)
+        if path is not None and not os.path.exists(path):
+            raise UserError(f"--config={path}: no such file (configs/ holds the project's own)")
+        return list(flags.FLAGS(argv))
+    except UserError as error:
+        _say("error", error)
     except flags.Error as error:
-        print(f"error: {_one_line(error)} (--help lists the flags)", file=sys.stderr)
-        sys.exit(EXIT_WRONG_FLAGS)
-    except UserError as error:  # raised while a flag's value is read, as --config's is
-        print(f"error: {_one_line(error)}", file=sys.stderr)
-        sys.exit(EXIT_USER_ERROR)
-    return list(arguments)
+        if "flag --config." not in str(error):
+            _say("error", f"{error} (--help lists the flags)")
+            sys.exit(EXIT_WRONG_FLAGS)
+        _say("error", error)
+    except Exception as error:
+        if path is None:
+            raise
+        _say("error", _explain(error, path))
+    sys.exit(EXIT_USER_ERROR)
 
 
 def _guarded(main: Callable[[Sequence[str]], None]) -> Callable[[Sequence[str]], None]:
@@ -37,25 +70,46 @@ def _guarded(main: Callable[[Sequence[str]], None]) -> Callable[[Sequence[str]],
         try:
             main(argv)
         except UserError as error:
-            print(f"error: {_one_line(error)}", file=sys.stderr)
+            _say("error", error)
             sys.exit(EXIT_USER_ERROR)
         except Interrupted as stop:
-            print(f"stopped: {_one_line(stop)}", file=sys.stderr)
+            _say("stopped", stop)
             sys.exit(EXIT_INTERRUPTED)
-        except BrokenPipeError:  # the reader of our output (head, less) has gone: nothing left to say
+        except BrokenPipeError:  # the reader of our output (head, less) has gone
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     return guarded
 
 
 def run(main: Callable[[Sequence[str]], None]) -> None:
-    """Runs a command: changes to the caller's directory, parses the flags, and turns errors into exit statuses.
+    """Runs a command: changes to the caller's directory, parses flags, turns errors into statuses.
 
-    Under `bazel run` the process starts in the runfiles tree, and BUILD_WORKING_DIRECTORY names the directory that
-    the user stands in, which relative paths are meant from.
+    Under `bazel run` the process starts in the runfiles tree, and BUILD_WORKING_DIRECTORY names the
+    directory that the user stands in, which relative paths are meant from.
 
     Args:
-      main: called with the arguments that are left after the flags (argv[0] is the program).
+      main: called with the arguments left after the flags (argv[0] is the program).
     """
     os.chdir(os.environ.get("BUILD_WORKING_DIRECTORY", "."))
     app.run(_guarded(main), flags_parser=_parse_flags)
+
+
+def define_config(meaning: str) -> flags.FlagHolder:
+    """Defines --config=FILE and its overrides, --config.a.b=value."""
+    return config_flags.DEFINE_config_file("config", None, meaning, lock_config=True)
+
+
+def read_config(holder: flags.FlagHolder) -> tuple[ConfigDict, dict[str, Any]]:
+    """The config that the flags name, overrides applied, and the overrides alone (field -> value).
+
+    Raises:
+      UserError: no --config, or a file that fails when it is run.
+    """
+    given = flags.FLAGS["config"]
+    if not given.present:
+        raise UserError("--config is missing: name a file, as --config=configs/demo.py")
+    try:
+        return holder.value, dict(config_flags.get_override_values(given))
+    except Exception as error:  # whatever the user's own file raises
+        path = config_flags.get_config_filename(given)
+        raise UserError(_explain(error.__cause__ or error, path)) from error

@@ -1,0 +1,125 @@
+"""Every field of an experiment, its default and unit: the paper's JFT-300M pretraining.
+
+All other configs start from this one and override; none adds a field. A duration is a string,
+"<number> steps", "epochs", "examples" or "percent" (of the whole run), or a plain number of steps; it
+is turned into steps once.
+
+What differs between modes stands in `modes`, and is laid over the rest when a run starts; a field that
+a mode does not name keeps its value. Flags (`--config.train.batch_size=64`) win over both.
+"""
+
+from ml_collections import ConfigDict
+
+
+def _task() -> ConfigDict:
+    return ConfigDict(
+        {
+            "name": "classify",
+            "loss": "sigmoid",  # "sigmoid": any number of labels an image; "softmax": exactly one
+            "absent": "negative",  # what no label means: "negative" (the paper), "unknown" (masked)
+            "labels": "positive",  # as given (noisy), or "truth" where it is known
+            "prior_bias": True,  # start biases at the classes' log-odds (softmax: log-shares)
+            "export_top_k": 5,  # labels returned for an image by the exported model
+        }
+    )
+
+
+def _data() -> ConfigDict:
+    return ConfigDict(
+        {
+            "dir": "",  # what data_prep.build wrote
+            "train_split": "train",
+            "eval_split": "validation",
+            "fraction": 1.0,  # of the training records: always the first ones, so smaller sets nest in larger
+            "resize": 340,  # pixels: both sides, aspect ratio not kept
+            "crop": 299,  # pixels: random in training, central in evaluation
+            "flip": True,  # random left-right reflection in training
+            "augment": "none",  # or "rand_augment", "color_jitter": keras-cv layers, after the flip
+            "shuffle": True,  # a new order every epoch; False keeps the order on disk
+        }
+    )
+
+
+def _model() -> ConfigDict:
+    return ConfigDict(
+        {
+            "depth": 101,
+            "width": 64,  # channels of the stem and of the first stage's inner convolutions
+            "stem": "conv7",  # 7x7/2 and pooling; or "conv3": 3x3/1; "patch4": 4x4/4
+            "output_stride": 32,  # 32, 16 or 8; below 32 by atrous convolution, with the same weights
+            "batch_norm_momentum": 0.9,
+            "batch_norm_epsilon": 1e-5,
+            "zero_init_last_gamma": False,
+            "kernel_initializer": "he_normal",
+            "dtype": "float32",  # of convolutions; or "bfloat16"
+        }
+    )
+
+
+def _optimizer() -> ConfigDict:
+    return ConfigDict(
+        {
+            "name": "rmsprop",
+            "momentum": 0.9,
+            "decay": 0.9,  # RMSProp's running mean of squares
+            "epsilon": 1.0,
+            "initial_accumulator": 1.0,  # RMSProp starts at 1 in TensorFlow 1, at 0 in Keras
+            "weight_decay": 1e-4,  # L2, on kernels alone: adds rate * sum(w^2) / 2 to the loss
+            "beta_1": 0.9,  # of adamw and lamb, as the next two
+            "beta_2": 0.999,
+            "adam_epsilon": 1e-7,
+            "average": "none",  # "polyak" or "swa": use averaged weights (tensorflow-addons)
+            "average_decay": 0.999,  # of polyak
+            "average_start": "0 steps",
+            "average_every": "1 epochs",  # of swa
+        }
+    )
+
+
+def _schedule() -> ConfigDict:
+    return ConfigDict(
+        {
+            "name": "staircase",  # or "cosine", "poly", "constant"
+            "learning_rate": 1e-3,
+            "decay_factor": 0.9,
+            "decay_every": "3000000 steps",
+            "power": 0.9,  # of poly
+            "warmup": "0 steps",
+        }
+    )
+
+
+def _train() -> ConfigDict:
+    return ConfigDict(
+        {
+            "batch_size": 32,  # examples, over all replicas and workers
+            "eval_batch_size": 128,  # examples, over all replicas and workers
+            "duration": "4 epochs",
+            "log_every": "100 steps",
+            "eval_every": "1 epochs",
+            "save_every": "1 epochs",
+            "keep_last": 2,  # checkpoints
+            "keep_best": "",  # metric whose best checkpoint is kept too: "map_macro", "-loss"
+            "deterministic": True,  # the same bits for the same seed on one machine
+            "jit_compile": False,  # compile the forward and backward pass with XLA
+        }
+    )
+
+
+def get_config() -> ConfigDict:
+    """The paper's pretraining; `data.dir` is left to set."""
+    config = ConfigDict(
+        {
+            "seed": 0,
+            "task": _task(),
+            "data": _data(),
+            "model": _model(),
+            "optimizer": _optimizer(),
+            "schedule": _schedule(),
+            "train": _train(),
+            "modes": {"pretrain": {}, "linear_probe": {}, "finetune": {}},
+        }
+    )
+    config.lock()
+    config.modes.unlock()
+    return config

@@ -1,0 +1,206 @@
+"""From records on disk to batches: the order, where it goes on after a stop, and the padding.
+
+Training reads an endless stream of epochs. An epoch is every record once; its order is made from
+(seed, epoch) alone: shards are permuted, neighbouring shards are read together as a group of bounded
+size, and the records within a group are permuted. The position in the stream is one number, the
+examples given out so far, and any position is reached by reading a single group, so going on after
+a stop costs the same anywhere. Each example's random crop is keyed by (seed, position).
+
+Evaluation reads every record once, in the order on disk; the last batch is padded and `weight` tells
+which of its rows are real.
+"""
+
+import math
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from revisit.data import images
+from revisit.data.records import Contents, Dataset, Shard, parse_record
+from revisit.data.views import take_fraction
+from revisit.errors import UserError
+
+# Encoded bytes that are held to permute the records of neighbouring shards; two groups are in memory.
+GROUP_BYTES = 256 * 2**20
+
+# (record, training, seed [2] int64) -> one example; its "image" stays uint8 until it is in a batch
+Prepare = Callable[[dict, bool, tf.Tensor], dict]
+
+
+class Stream(NamedTuple):
+    """Where a stream of training batches starts, and which part of it this worker takes."""
+
+    seed: int
+    shuffle: bool = True
+    start: int = 0  # examples given out before, over all workers
+    worker: int = 0
+    num_workers: int = 1
+
+
+class Group(NamedTuple):
+    """Shards whose records are permuted together."""
+
+    shards: tuple[Shard, ...]
+    seed: tuple[int, int]  # of the permutation
+    skip: int  # records of the permuted group that were given out before
+
+    @property
+    def num_examples(self) -> int:
+        return sum(shard.num_examples for shard in self.shards)
+
+
+def _grouped(shards: Sequence[Shard]) -> Iterator[tuple[Shard, ...]]:
+    group: list[Shard] = []
+    size = 0
+    for shard in shards:
+        shard_bytes = os.path.getsize(shard.path)
+        if group and size + shard_bytes > GROUP_BYTES:
+            yield tuple(group)
+            group, size = [], 0
+        group.append(shard)
+        size += shard_bytes
+    if group:
+        yield tuple(group)
+
+
+def epoch_groups(shards: Sequence[Shard], epoch: int, seed: int, shuffle: bool) -> list[Group]:
+    """The groups of one epoch in the order in which they are read; a function of its arguments."""
+    generator = np.random.default_rng([seed, epoch])
+    order = generator.permutation(len(shards)) if shuffle else range(len(shards))
+    groups = _grouped([shards[i] for i in order])
+    return [Group(group, tuple(generator.integers(2**31, size=2)), 0) for group in groups]
+
+
+def stream_groups(shards: Sequence[Shard], stream: Stream) -> Iterator[Group]:
+    """Endless groups, from the one that holds position `stream.start` on."""
+    num_examples = sum(shard.num_examples for shard in shards)
+    epoch, skip = divmod(stream.start, num_examples)
+    while True:
+        for group in epoch_groups(shards, epoch, stream.seed, stream.shuffle):
+            if skip < group.num_examples:
+                yield group._replace(skip=skip)
+            skip = max(0, skip - group.num_examples)
+        epoch += 1
+
+
+def _read_shard(path: tf.Tensor, count: tf.Tensor) -> tf.data.Dataset:
+    return tf.data.TFRecordDataset(path, buffer_size=8 * 2**20).take(count)
+
+
+def _read_group(paths: tf.Tensor, counts: tf.Tensor, seed: tf.Tensor, skip: tf.Tensor, shuffle: bool):
+    """Reads the records of a group: [number of records - skip] strings, in the group's order."""
+    total = tf.reduce_sum(counts)
+    records = tf.data.Dataset.from_tensor_slices((paths, counts)).flat_map(_read_shard)
+    records = records.batch(total, drop_remainder=True).get_single_element()
+    if shuffle:
+        order = tf.random.experimental.stateless_shuffle(tf.range(total), seed)
+        return tf.gather(records, order[skip:])
+    return records[skip:]
+
+
+def _records(shards: Sequence[Shard], stream: Stream) -> tf.data.Dataset:
+    """Serialised records from `stream.start` on, with their position: (int64, string)."""
+
+    def generate() -> Iterator[tuple]:
+        for group in stream_groups(shards, stream):
+            paths, counts = zip(*group.shards, strict=True)
+            yield paths, counts, group.seed, group.skip
+
+    signature = (
+        tf.TensorSpec([None], tf.string),
+        tf.TensorSpec([None], tf.int64),
+        tf.TensorSpec([2], tf.int64),
+        tf.TensorSpec([], tf.int64),
+    )
+    groups = tf.data.Dataset.from_generator(generate, output_signature=signature)
+    groups = groups.map(lambda *group: _read_group(*group, stream.shuffle)).prefetch(1)
+    positions = tf.data.Dataset.range(stream.start, np.iinfo(np.int64).max)
+    return tf.data.Dataset.zip((positions, groups.unbatch()))
+
+
+def _finish(batch: dict) -> dict:
+    return {**batch, "image": images.to_model_range(batch["image"])}
+
+
+def train_shards(dataset: Dataset, split: str, fraction: float) -> tuple[Shard, ...]:
+    """The part of a split that a run trains on.
+
+    Raises:
+      UserError: the data set lacks the split, or the fraction is not in (0, 1].
+    """
+    if split not in dataset.shards:
+        raise UserError(f"{dataset.directory} has no split {split!r}: {sorted(dataset.shards)}")
+    return take_fraction(dataset.shards[split], fraction)
+
+
+def train_batches(
+    shards: Sequence[Shard], contents: Contents, prepare: Prepare, batch_size: int, stream: Stream
+) -> tf.data.Dataset:
+    """Endless training batches.
+
+    Args:
+      shards: what `train_shards` gives.
+      contents: the groups of features in the records.
+      prepare: a task's, from a parsed record to an example.
+      batch_size: of this worker, examples.
+      stream: seed, starting position and this worker's share (every num_workers-th example).
+
+    Returns:
+      Batches: dicts whose "image" is [batch_size, S, S, 3] float32 in [-1, 1] and whose "weight" is 1.
+    """
+
+    def example(position: tf.Tensor, serialized: tf.Tensor) -> dict:
+        seed = tf.stack([tf.constant(stream.seed, tf.int64), position])
+        return prepare(parse_record(serialized, contents), True, seed)
+
+    examples = _records(shards, stream).shard(stream.num_workers, stream.worker)
+    examples = examples.map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    batches = examples.batch(batch_size, drop_remainder=True)
+
+    def finish(batch: dict) -> dict:
+        return _finish({**batch, "weight": tf.ones([batch_size])})
+
+    return batches.map(finish).prefetch(tf.data.AUTOTUNE)
+
+
+def _pad_rows(batch: dict, batch_size: int) -> dict:
+    """Repeats the first row up to batch_size rows, with weight 0."""
+    real = tf.shape(batch["image"])[0]
+    rows = tf.range(batch_size)
+    padded = {
+        name: tf.ensure_shape(
+            tf.gather(value, tf.where(rows < real, rows, 0)), [batch_size, *value.shape[1:]]
+        )
+        for name, value in batch.items()
+    }
+    return {**padded, "weight": tf.cast(rows < real, tf.float32)}
+
+
+def eval_batches(
+    dataset: Dataset,
+    split: str,
+    prepare: Prepare,
+    batch_size: int,
+    worker: int = 0,
+    num_workers: int = 1,
+) -> tf.data.Dataset:
+    """Every record of a split once; rows that pad the last batch have weight 0.
+
+    With several workers each takes every num_workers-th record, and all give the same number of batches.
+    """
+    shards = train_shards(dataset, split, 1.0)
+    paths, counts = zip(*shards, strict=True)
+    serialized = tf.data.Dataset.from_tensor_slices((list(paths), list(counts)))
+    serialized = serialized.flat_map(_read_shard).shard(num_workers, worker)
+    num_batches = math.ceil(dataset.num_examples(split) / (batch_size * num_workers))
+
+    def example(record: tf.Tensor) -> dict:
+        return prepare(parse_record(record, dataset.contents), False, tf.zeros([2], tf.int64))
+
+    examples = serialized.map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    batches = examples.batch(batch_size).map(lambda batch: _finish(_pad_rows(batch, batch_size)))
+    empty = batches.take(1).map(lambda batch: {**batch, "weight": tf.zeros([batch_size])})
+    return batches.concatenate(empty.repeat()).take(num_batches).prefetch(tf.data.AUTOTUNE)

@@ -1,0 +1,275 @@
+"""Image classification: any number of labels an image (sigmoid) or exactly one (softmax).
+
+The head is global average pooling of c5 and one dense layer, in every mode: with a frozen backbone it
+is the linear probe. Labels stay sparse from the record to the loss.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+import tf_keras as keras
+from ml_collections import ConfigDict
+
+from revisit.data import images
+from revisit.data.captions import caption_images
+from revisit.data.records import Dataset
+from revisit.data.taxonomy import Taxonomy
+from revisit.errors import UserError
+from revisit.evaluation import metrics
+from revisit.tasks import losses
+from revisit.tasks.task import Batch, Outputs, Rows, Task
+
+NUM_DRAWN = 16  # pictures of a batch that are drawn for people
+PAPER_TOP_K = 100  # of the paper's mAP@100
+
+
+class Kind(NamedTuple):
+    """What differs between several labels an image and a single one.
+
+    Attributes:
+      loss: (logits [B, C], batch, config.task) -> [B].
+      bias: (positive counts [C], number of examples) -> [C], the head's biases at the start.
+      scores: logits -> probabilities.
+      metrics: number of classes -> metrics by the prefix of their figures' names.
+    """
+
+    loss: Callable[[tf.Tensor, Batch, ConfigDict], tf.Tensor]
+    bias: Callable[[np.ndarray, int], np.ndarray]
+    scores: Callable[[tf.Tensor], tf.Tensor]
+    metrics: Callable[[int], dict[str, Any]]
+
+
+def _sigmoid_loss(logits: tf.Tensor, batch: Batch, config: ConfigDict) -> tf.Tensor:
+    if config.labels == "truth":
+        return losses.sparse_sigmoid_cross_entropy(logits, batch["truth"])
+    return losses.sparse_sigmoid_cross_entropy(
+        logits, batch["labels"], batch["confidences"], batch["negatives"], config.absent
+    )
+
+
+def _softmax_loss(logits: tf.Tensor, batch: Batch, config: ConfigDict) -> tf.Tensor:
+    return losses.softmax_cross_entropy(logits, batch["leaf"])
+
+
+def _log_shares(positive_counts: np.ndarray, num_examples: int) -> np.ndarray:
+    """Logits whose softmax is the classes' shares, smoothed by one example a class."""
+    return np.log((positive_counts + 1.0) / (num_examples + len(positive_counts)))
+
+
+def _multi_label_metrics(num_classes: int) -> dict[str, Any]:
+    return {
+        "map": metrics.MeanAveragePrecision(num_classes),
+        "map_at_100": metrics.MeanAveragePrecisionAtK(num_classes, k=PAPER_TOP_K),
+    }
+
+
+def _single_label_metrics(num_classes: int) -> dict[str, Any]:
+    return {"top": metrics.TopKAccuracy()}
+
+
+KINDS = {
+    "sigmoid": Kind(_sigmoid_loss, losses.prior_bias, tf.sigmoid, _multi_label_metrics),
+    "softmax": Kind(_softmax_loss, _log_shares, tf.nn.softmax, _single_label_metrics),
+}
+
+
+class ClassifyMetric:
+    """The figures of a split: mean loss, then the kind's own, also against the truth if it is known.
+
+    Rows: "logits" [B, C], "loss" [B], "labels" [B, L], "weight" [B], and, where the task has them,
+    "negatives" [B, M] (then only positives and verified negatives count) and "truth" [B, T].
+    """
+
+    def __init__(self, kind: Kind, taxonomy: Taxonomy, targets: Mapping[str, str]):
+        """Args:
+        kind: row of KINDS.
+        taxonomy: the classes.
+        targets: prefix of the figures' names -> the rows' key with the labels they are scored by.
+        """
+        self._taxonomy = taxonomy
+        self._targets = targets
+        self._metrics = {prefix: kind.metrics(taxonomy.num_classes) for prefix in targets}
+        self._loss_sum = 0.0
+        self._num_examples = 0.0
+
+    def update(self, rows: Rows) -> None:
+        """Takes the rows of some examples; those of weight 0 count nothing."""
+        self._loss_sum += float(np.sum(rows["loss"] * rows["weight"]))
+        self._num_examples += float(np.sum(rows["weight"]))
+        for prefix, key in self._targets.items():
+            negatives = rows.get("negatives") if key == "labels" else None
+            for metric in self._metrics[prefix].values():
+                metric.update(rows["logits"], rows[key], rows["weight"], negatives)
+
+    def result(self) -> dict[str, float]:
+        """The figures, by name."""
+        figures = {"loss": self._loss_sum / max(self._num_examples, 1.0)}
+        for prefix, group in self._metrics.items():
+            for metric in group.values():
+                figures.update({prefix + name: value for name, value in metric.result().items()})
+        return {**figures, "num_examples": self._num_examples}
+
+    def tables(self) -> dict[str, list[dict]]:
+        """Average precision by class, for labels and truth, where the kind has it."""
+        tables = {}
+        for prefix, group in self._metrics.items():
+            if "map" in group:
+                tables[f"{prefix}per_class.csv"] = self._per_class(group["map"])
+        return tables
+
+    def _per_class(self, metric: metrics.MeanAveragePrecision) -> list[dict]:
+        columns = zip(
+            self._taxonomy.names,
+            self._taxonomy.titles,
+            metric.num_positives(),
+            metric.average_precisions(),
+            strict=True,
+        )
+        return [
+            {"class": name, "title": title, "num_positives": int(count), "average_precision": value}
+            for name, title, count, value in columns
+        ]
+
+
+def _pad(ids: tf.Tensor, length: int, value: float = -1) -> tf.Tensor:
+    """[n] -> [length], filled with `value`; data sets say how long their longest list is."""
+    padded = tf.pad(ids, [[0, length - tf.shape(ids)[0]]], constant_values=value)
+    return tf.ensure_shape(padded, [length])
+
+
+def _prepare(config: ConfigDict, dataset: Dataset) -> Callable[[dict, bool, tf.Tensor], dict]:
+    data, task = config.data, config.task
+    num_positives = max(1, dataset.metadata.get("max_positives", 1))
+    num_negatives = max(1, dataset.metadata.get("max_negatives", 1))
+
+    def prepare(record: dict, training: bool, seed: tf.Tensor) -> dict:
+        encoded, labels = record["image"], record["labels"]
+        if training:
+            image = images.train_image(encoded, data.resize, data.crop, data.flip, seed)
+        else:
+            image = images.eval_image(encoded, data.resize, data.crop)
+        example = {"image": image, "id": record["id"]}
+        ids = {key: tf.cast(value, tf.int32) for key, value in labels.items() if key != "confidence"}
+        if task.loss == "softmax":
+            return {**example, "leaf": ids["leaf"][0], "labels": ids["leaf"][:1]}
+        example["labels"] = _pad(ids["positive"], num_positives)
+        example["confidences"] = _pad(labels["confidence"], num_positives, 0)
+        example["negatives"] = _pad(ids["negative"], num_negatives)
+        if dataset.contents.truth:
+            example["truth"] = _pad(ids["truth"], dataset.metadata["max_truths"])
+        return example
+
+    return prepare
+
+
+def _make_head(
+    config: ConfigDict, dataset: Dataset, kind: Kind
+) -> Callable[[keras.Model], keras.Model]:
+    def bias_initializer() -> keras.initializers.Initializer:
+        counts = dataset.metadata.get("positive_counts", {}).get(config.data.train_split)
+        if not config.task.prior_bias or counts is None:
+            return keras.initializers.Zeros()
+        num_examples = dataset.num_examples(config.data.train_split)
+        return keras.initializers.Constant(kind.bias(np.asarray(counts), num_examples))
+
+    def make_head(backbone: keras.Model) -> keras.Model:
+        c5 = keras.Input(backbone.output["c5"].shape[1:], name="c5")
+        features = keras.layers.GlobalAveragePooling2D(dtype="float32", name="pool")(c5)  # [B, F]
+        classifier = keras.layers.Dense(
+            dataset.taxonomy.num_classes,
+            kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
+            bias_initializer=bias_initializer(),
+            dtype="float32",
+            name="classifier",
+        )
+        outputs = {"features": features, "logits": classifier(features)}
+        return keras.Model({"c5": c5}, outputs, name="head")
+
+    return make_head
+
+
+def _serve(
+    config: ConfigDict, taxonomy: Taxonomy, kind: Kind
+) -> Callable[[Outputs], dict[str, tf.Tensor]]:
+    """Outputs -> features [B, F] and, of the K best classes: scores, ids, names, titles, ancestors [B, K]."""
+    top_k = min(config.task.export_top_k, taxonomy.num_classes)
+    ancestors = [
+        " > ".join(taxonomy.titles[above] for above in reversed(taxonomy.ancestors(id_)))
+        for id_ in range(taxonomy.num_classes)
+    ]
+
+    def serve(outputs: Outputs) -> dict[str, tf.Tensor]:
+        scores, ids = tf.math.top_k(kind.scores(outputs["logits"]), top_k)
+        return {
+            "features": outputs["features"],
+            "scores": scores,
+            "class_ids": ids,
+            "names": tf.gather(tf.constant(taxonomy.names), ids),
+            "titles": tf.gather(tf.constant(taxonomy.titles), ids),
+            "ancestors": tf.gather(tf.constant(ancestors), ids),
+        }
+
+    return serve
+
+
+def _check(config: ConfigDict, dataset: Dataset) -> None:
+    task = config.task
+    if task.loss not in KINDS:
+        raise UserError(f"config.task.loss={task.loss!r} is not one of {sorted(KINDS)}")
+    if task.absent not in losses.ABSENT:
+        raise UserError(f"config.task.absent={task.absent!r} is not one of {losses.ABSENT}")
+    if task.labels not in ("positive", "truth"):
+        raise UserError(f"config.task.labels={task.labels!r} is not 'positive' or 'truth'")
+    if task.labels == "truth" and dataset.shards and not dataset.contents.truth:
+        raise UserError(f"config.task.labels='truth', but {dataset.directory} holds no truth")
+    if task.loss == "softmax" and not dataset.metadata.get("single_label", True):
+        raise UserError(
+            f"config.task.loss='softmax' needs exactly one label an image, and {dataset.directory} "
+            "has images with none or several: use config.task.loss=sigmoid"
+        )
+    if config.data.crop > config.data.resize:
+        raise UserError(
+            f"config.data.crop={config.data.crop} is larger than config.data.resize={config.data.resize}"
+        )
+
+
+def make_classify(config: ConfigDict, dataset: Dataset) -> Task:
+    """The classification task of a config, for one data set (for export: its taxonomy suffices).
+
+    Raises:
+      UserError: a field of config.task has no such value, or the data set does not fit it.
+    """
+    _check(config, dataset)
+    kind = KINDS[config.task.loss]
+    scored = {"": "labels"}
+    if config.task.loss == "sigmoid" and dataset.contents.truth:
+        scored["truth_"] = "truth"
+
+    def loss(outputs: Outputs, batch: Batch) -> tf.Tensor:
+        return kind.loss(outputs["logits"], batch, config.task)
+
+    def measure(outputs: Outputs, batch: Batch) -> dict[str, tf.Tensor]:
+        keys = ["weight", *scored.values()] + ["negatives"] * (config.task.absent == "unknown")
+        rows = {key: batch[key] for key in keys}
+        return {**rows, "logits": outputs["logits"], "loss": loss(outputs, batch)}
+
+    def draw(batch: Batch) -> np.ndarray:
+        pixels = images.to_pixels(batch["image"][:NUM_DRAWN]).numpy()
+        names = [
+            [dataset.taxonomy.titles[id_] for id_ in row if id_ >= 0]
+            for row in batch["labels"][:NUM_DRAWN].numpy()
+        ]
+        return caption_images(pixels, names)
+
+    return Task(
+        prepare=_prepare(config, dataset),
+        make_head=_make_head(config, dataset, kind),
+        loss=loss,
+        measure=measure,
+        make_metric=lambda: ClassifyMetric(kind, dataset.taxonomy, scored),
+        draw=draw,
+        serve=_serve(config, dataset.taxonomy, kind),
+        eval_image=lambda encoded: images.eval_image(encoded, config.data.resize, config.data.crop),
+    )

@@ -1,0 +1,133 @@
+"""What a run writes for people: metrics.csv, TensorBoard, log.txt and one line in the terminal.
+
+metrics.csv is one tidy table: step, split, name, value. A run that goes on from a checkpoint first drops
+the rows that came after it, so every row stands there once.
+"""
+
+import csv
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+METRICS_FILE = "metrics.csv"
+LOG_FILE = "log.txt"
+EVENTS = "tensorboard"
+COLUMNS = ("step", "split", "name", "value")
+
+
+def read_metrics(workdir: str, split: str, step: int) -> dict[str, float]:
+    """The figures that a run wrote for a split at a step; empty if it wrote none."""
+    path = os.path.join(workdir, METRICS_FILE)
+    if not os.path.exists(path):
+        return {}
+    with open(path, newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["split"] == split and row["step"] == str(step)]
+    return {row["name"]: float(row["value"]) for row in rows}
+
+
+def write_table(path: str, rows: Sequence[Mapping]) -> None:
+    """Writes rows with the same keys as CSV."""
+    with open(path, "w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]) if rows else [])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def duration_text(seconds: float) -> str:
+    """61 -> "1:01", 3661 -> "1:01:01"."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+class Logs:
+    """The logs of one run; a process that is not the chief has none (`workdir` is None)."""
+
+    def __init__(self, workdir: str | None, title: str, total_steps: int) -> None:
+        """Args:
+        workdir: where the files lie.
+        title: stands before each line in the terminal.
+        total_steps: of the run, for the ETA.
+        """
+        self._workdir = workdir
+        self._title = title
+        self._total_steps = total_steps
+        self._events = None
+        self._started: tuple[float, int] | None = None
+
+    def start(self, step: int) -> None:
+        """Opens the files; rows of metrics.csv after `step` are dropped."""
+        self._started = (time.monotonic(), step)
+        if self._workdir is None:
+            return
+        path = os.path.join(self._workdir, METRICS_FILE)
+        rows: list[dict] = []
+        if os.path.exists(path):
+            with open(path, newline="") as file:
+                rows = [row for row in csv.DictReader(file) if int(row["step"]) <= step]
+        with open(path + ".tmp", "w", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS)
+            writer.writeheader()
+            writer.writerows(rows)
+        os.replace(path + ".tmp", path)
+        self._events = tf.summary.create_file_writer(os.path.join(self._workdir, EVENTS))
+
+    def write(self, step: int, split: str, figures: Mapping[str, float]) -> None:
+        """Adds figures to metrics.csv and to TensorBoard."""
+        if self._workdir is None:
+            return
+        with open(os.path.join(self._workdir, METRICS_FILE), "a", newline="") as file:
+            csv.writer(file).writerows(
+                (step, split, name, repr(float(value))) for name, value in figures.items()
+            )
+        with self._events.as_default(step):
+            for name, value in figures.items():
+                tf.summary.scalar(f"{split}/{name}", value)
+
+    def pictures(self, step: int, name: str, pictures: np.ndarray) -> None:
+        """Shows pictures [N, H, W, 3] uint8 in TensorBoard."""
+        if self._workdir is not None:
+            with self._events.as_default(step):
+                tf.summary.image(name, pictures, max_outputs=len(pictures))
+
+    def table(self, name: str, rows: Sequence[Mapping]) -> None:
+        """Writes a table of the run, as the per-class figures, over the one before."""
+        if self._workdir is not None:
+            write_table(os.path.join(self._workdir, name), rows)
+
+    def say(self, line: str) -> None:
+        """A line of its own in the terminal and in log.txt."""
+        if self._workdir is None:
+            return
+        with open(os.path.join(self._workdir, LOG_FILE), "a") as file:
+            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}\n")
+        clear = "\r\033[K" if sys.stdout.isatty() else ""
+        print(f"{clear}{self._title}: {line}", flush=True)
+
+    def progress(self, step: int, figures: Mapping[str, float]) -> None:
+        """The one line that says how far the run is; in a terminal it is written over each time."""
+        if self._workdir is None or self._started is None:
+            return
+        began, first_step = self._started
+        rate = (step - first_step) / (time.monotonic() - began)
+        line = (
+            f"step {step:,}/{self._total_steps:,}  loss {figures['loss']:.4g}  "
+            f"lr {figures['learning_rate']:.3g}  {figures['images_per_second']:,.0f} images/s  "
+            f"waits for input {figures['input_wait_share']:.0%}  "
+            f"ETA {duration_text((self._total_steps - step) / rate)}"
+        )
+        with open(os.path.join(self._workdir, LOG_FILE), "a") as file:
+            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}\n")
+        if sys.stdout.isatty():
+            print(f"\r\033[K{self._title}: {line}", end="", flush=True)
+        else:
+            print(f"{self._title}: {line}", flush=True)
+
+    def close(self) -> None:
+        """Flushes TensorBoard's file and ends the terminal's line."""
+        if self._events is not None:
+            self._events.close()

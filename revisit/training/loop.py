@@ -1,0 +1,420 @@
+"""The one training loop: for every task, mode and strategy.
+
+    outputs = head(backbone(image))
+    loss    = sum over examples of task.loss(outputs, batch) / global batch size + weight decay
+    update  = the optimizer, on the variables that the mode trains
+
+How a run starts, in order of precedence: (1) from the last checkpoint in its own workdir, the very same
+run going on; (2) from the backbone of another run or checkpoint, --init; (3) from random weights.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+import tf_keras as keras
+from ml_collections import ConfigDict
+
+from revisit.data import input as data_input
+from revisit.data.records import Dataset, Shard, read_dataset
+from revisit.errors import Interrupted, UserError
+from revisit.evaluation.evaluator import evaluate
+from revisit.tasks import Task, make_task
+from revisit.training import checkpoint, optimizers, schedules, workdir as workdirs
+from revisit.training.logs import Logs, read_metrics
+from revisit.training.model import make_models
+from revisit.training.modes import MODES, RANDOM, Mode, check_init
+from revisit.training.strategies import is_chief, make_strategy
+
+
+class Steps(NamedTuple):
+    """The durations of a config, in steps; 0 means only at the end."""
+
+    total: int
+    log: int
+    evaluate: int
+    save: int
+
+
+class Plan(NamedTuple):
+    """What a run is, before anything of it is made."""
+
+    config: ConfigDict
+    mode: Mode
+    strategy: tf.distribute.Strategy
+    dataset: Dataset
+    task: Task
+    shards: tuple[Shard, ...]
+    steps: Steps
+
+
+class State(NamedTuple):
+    """What changes while a run goes on, and what it is saved by."""
+
+    backbone: keras.Model
+    head: keras.Model
+    optimizer: keras.optimizers.Optimizer
+    schedule: schedules.Schedule
+    variables: list[tf.Variable]  # that the mode trains
+    averages: dict[str, tf.Variable]
+    checkpoints: checkpoint.Checkpoints
+
+
+def _steps(config: ConfigDict, num_examples: int) -> Steps:
+    train = config.train
+    arguments = {"num_examples": num_examples, "batch_size": train.batch_size}
+    total = schedules.to_steps(train.duration, **arguments)
+    every = (train.log_every, train.eval_every, train.save_every)
+    return Steps(total, *(schedules.to_steps(each, **arguments, total_steps=total) for each in every))
+
+
+def make_plan(config: ConfigDict, mode: str, strategy: tf.distribute.Strategy) -> Plan:
+    """Reads the data set and checks the config against it.
+
+    Raises:
+      UserError: the data is not built, or a field of the config does not fit.
+    """
+    if not config.data.dir:
+        raise UserError("config.data.dir is not set: name a data set, as --config.data.dir=DIR")
+    dataset = read_dataset(config.data.dir)
+    shards = data_input.train_shards(dataset, config.data.train_split, config.data.fraction)
+    data_input.train_shards(dataset, config.data.eval_split, 1.0)
+    if config.train.batch_size % strategy.num_replicas_in_sync:
+        raise UserError(
+            f"config.train.batch_size={config.train.batch_size} is not a multiple of the "
+            f"{strategy.num_replicas_in_sync} replicas"
+        )
+    steps = _steps(config, sum(shard.num_examples for shard in shards))
+    return Plan(config, MODES[mode], strategy, dataset, make_task(config, dataset), shards, steps)
+
+
+def _make_averages(
+    config: ConfigDict, backbone: keras.Model, head: keras.Model
+) -> dict[str, tf.Variable]:
+    if config.optimizer.average == "none":
+        return {}
+    models = {"backbone": backbone, "head": head}
+    return {
+        f"{group}/{name}": tf.Variable(variable.read_value(), trainable=False)
+        for group, model in models.items()
+        for name, variable in checkpoint.named(model.trainable_variables).items()
+    }
+
+
+def make_state(plan: Plan, workdir: str) -> State:
+    """Models, optimizer and checkpoints of a run, with fresh weights. Call in the strategy's scope."""
+    config = plan.config
+    backbone, head = make_models(config, plan.task)
+    backbone.trainable = plan.mode.trains_backbone
+    num_examples = sum(shard.num_examples for shard in plan.shards)
+    arguments = {"num_examples": num_examples, "batch_size": config.train.batch_size}
+    schedule = schedules.make_schedule(config.schedule, total_steps=plan.steps.total, **arguments)
+
+    def steps(duration: str | int) -> int:
+        return schedules.to_steps(duration, **arguments, total_steps=plan.steps.total)
+
+    optimizer = optimizers.make_optimizer(config.optimizer, schedule, steps)
+    averages = _make_averages(config, backbone, head)
+    checkpoints = checkpoint.Checkpoints(
+        workdir, {"backbone": backbone, "head": head}, optimizer, averages, config.train.keep_last
+    )
+    variables = backbone.trainable_variables + head.trainable_variables
+    return State(backbone, head, optimizer, schedule, variables, averages, checkpoints)
+
+
+def _make_gradients(plan: Plan, state: State) -> Callable[[dict], tuple[tf.Tensor, list[tf.Tensor]]]:
+    """batch of one replica -> its part of the mean loss, and the gradients of its part of the whole loss."""
+    batch_size = plan.config.train.batch_size
+    replicas = plan.strategy.num_replicas_in_sync
+    rate = plan.config.optimizer.weight_decay
+    # adamw and lamb take weight decay out of the weights themselves
+    rate = 0.0 if plan.config.optimizer.name in ("adamw", "lamb") else rate
+
+    def gradients(batch: dict) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        with tf.GradientTape() as tape:
+            pyramid = state.backbone(batch["image"], training=plan.mode.trains_backbone)
+            outputs = state.head(pyramid, training=True)
+            losses = plan.task.loss(outputs, batch)
+            data_loss = tf.reduce_sum(losses * batch["weight"]) / batch_size
+            decay = optimizers.weight_decay_loss(state.variables, rate) / replicas
+            total = data_loss + decay
+        return data_loss, tape.gradient(total, state.variables)
+
+    return tf.function(gradients, jit_compile=True) if plan.config.train.jit_compile else gradients
+
+
+def make_train_step(plan: Plan, state: State) -> Callable[[Any], tf.Tensor]:
+    """distributed batch -> mean loss of the global batch, after one update of the weights."""
+    gradients = _make_gradients(plan, state)
+
+    def replica_step(batch: dict) -> tf.Tensor:
+        loss, grads = gradients(batch)
+        # The optimizer sums over replicas itself; summing before it would count everything twice.
+        state.optimizer.apply_gradients(zip(grads, state.variables, strict=True))
+        return loss
+
+    @tf.function
+    def train_step(batch: Any) -> tf.Tensor:
+        losses = plan.strategy.run(replica_step, args=(batch,))
+        return plan.strategy.reduce(tf.distribute.ReduceOp.SUM, losses, axis=None)
+
+    return train_step
+
+
+def train_iterator(plan: Plan, step: int) -> Iterator[Any]:
+    """Distributed training batches from a step on: the same whether or not the run was stopped there."""
+    config = plan.config
+
+    def batches(context: tf.distribute.InputContext) -> tf.data.Dataset:
+        stream = data_input.Stream(
+            seed=config.seed,
+            shuffle=config.data.shuffle,
+            start=step * config.train.batch_size,
+            worker=context.input_pipeline_id,
+            num_workers=context.num_input_pipelines,
+        )
+        size = context.get_per_replica_batch_size(config.train.batch_size)
+        return data_input.train_batches(
+            plan.shards, plan.dataset.contents, plan.task.prepare, size, stream
+        )
+
+    return iter(plan.strategy.distribute_datasets_from_function(batches))
+
+
+def evaluate_split(
+    plan: Plan, backbone: keras.Model, head: keras.Model, split: str
+) -> tuple[dict[str, float], dict[str, list[dict]]]:
+    """Figures and tables of a split, every example counted once."""
+    metric = plan.task.make_metric()
+
+    def batches(context: tf.distribute.InputContext) -> tf.data.Dataset:
+        size = context.get_per_replica_batch_size(plan.config.train.eval_batch_size)
+        return data_input.eval_batches(
+            plan.dataset,
+            split,
+            plan.task.prepare,
+            size,
+            context.input_pipeline_id,
+            context.num_input_pipelines,
+        )
+
+    def measure(batch: dict) -> dict[str, tf.Tensor]:
+        return plan.task.measure(head(backbone(batch["image"], training=False), training=False), batch)
+
+    distributed = plan.strategy.distribute_datasets_from_function(batches)
+    evaluate(plan.strategy, measure, distributed, metric.update)
+    return metric.result(), metric.tables()
+
+
+@contextmanager
+def _signals() -> Iterator[Callable[[], bool]]:
+    """Inside, SIGTERM and SIGINT are only noted; yields whether one came."""
+    noted = []
+
+    def note(signum: int, frame: FrameType | None) -> None:
+        noted.append(signum)
+
+    before = {each: signal.signal(each, note) for each in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield lambda: bool(noted)
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+class _Window:
+    """The time and the losses since the last line of progress."""
+
+    def __init__(self) -> None:
+        self.began = time.monotonic()
+        self.waited = 0.0  # seconds, for input
+        self.losses: list[tf.Tensor] = []
+
+    def next_batch(self, iterator: Iterator[Any]) -> Any:
+        """The next batch; the time it took counts as waiting for input."""
+        began = time.monotonic()
+        batch = next(iterator)
+        self.waited += time.monotonic() - began
+        return batch
+
+    def figures(self, step: int, schedule: schedules.Schedule, batch_size: int) -> dict[str, float]:
+        """Mean loss, rates and shares of the window, which ends at `step`.
+
+        Raises:
+          UserError: the loss is not finite.
+        """
+        count = len(self.losses)
+        loss = float(tf.add_n(self.losses)) / count
+        if not abs(loss) < float("inf"):
+            raise UserError(
+                f"the loss is {loss} between steps {step - count} and {step}: lower "
+                "config.schedule.learning_rate or lengthen config.schedule.warmup"
+            )
+        seconds = time.monotonic() - self.began
+        return {
+            "loss": loss,
+            "learning_rate": float(schedule(step - 1)),
+            "images_per_second": count * batch_size / seconds,
+            "input_wait_share": self.waited / seconds,
+        }
+
+
+class _Run:
+    """One run under way: the steps, and what is done every so many of them."""
+
+    def __init__(self, plan: Plan, state: State, logs: Logs) -> None:
+        self.plan = plan
+        self.state = state
+        self.logs = logs
+        self.figures: dict[str, float] = {}  # of the last evaluation
+        self.window = _Window()
+
+    def log(self, step: int) -> None:
+        if not self.window.losses:
+            return
+        batch_size = self.plan.config.train.batch_size
+        figures = self.window.figures(step, self.state.schedule, batch_size)
+        self.logs.write(step, "train", figures)
+        self.logs.progress(step, figures)
+        self.window = _Window()
+
+    def evaluate(self, step: int) -> None:
+        split = self.plan.config.data.eval_split
+        with optimizers.averaged_weights(self.state.optimizer, self.state.variables):
+            self.figures, tables = evaluate_split(
+                self.plan, self.state.backbone, self.state.head, split
+            )
+        self.logs.write(step, split, self.figures)
+        for name, rows in tables.items():
+            self.logs.table(name, rows)
+        shown = "  ".join(f"{name} {value:.4g}" for name, value in self.figures.items())
+        self.logs.say(f"step {step:,}  {split}: {shown}")
+        self._save_best(step)
+
+    def _save_best(self, step: int) -> None:
+        wanted = self.plan.config.train.keep_best
+        if not wanted:
+            return
+        name, sign = wanted.removeprefix("-"), -1 if wanted.startswith("-") else 1
+        if name not in self.figures:
+            raise UserError(
+                f"config.train.keep_best={wanted!r} is not a metric: {', '.join(self.figures)}"
+            )
+        self._copy_averages()
+        self.state.checkpoints.save_best(step, sign * self.figures[name])
+
+    def _copy_averages(self) -> None:
+        averaged = optimizers.averages(self.state.optimizer, self.state.variables)
+        for variable, value in zip(self.state.averages.values(), averaged, strict=False):
+            variable.assign(value.read_value())
+
+    def save(self, step: int) -> None:
+        self._copy_averages()
+        self.state.checkpoints.save(step)
+
+    def act(self, step: int, stopped: bool) -> None:
+        """What is due after a step, in this order: log, evaluate, save."""
+        steps = self.plan.steps
+        last = step == steps.total
+        due = {
+            self.log: steps.log,
+            self.evaluate: steps.evaluate,
+            self.save: steps.save,
+        }
+        for action, every in due.items():
+            if last or (every and step % every == 0) or (stopped and action == self.save):
+                self.log(step)  # a loss that is not finite is seen before it is evaluated or saved
+                action(step)
+                self.window.began = time.monotonic()
+        if stopped and not last:
+            raise Interrupted(f"saved at step {step:,}; the same command goes on from there")
+
+    def loop(self, first_step: int, stopped: Callable[[], bool]) -> None:
+        iterator = train_iterator(self.plan, first_step)
+        train_step = make_train_step(self.plan, self.state)
+        for step in range(first_step + 1, self.plan.steps.total + 1):
+            batch = self.window.next_batch(iterator)
+            if step == 1:
+                local = self.plan.strategy.experimental_local_results
+                first_replica = {name: local(value)[0] for name, value in batch.items()}
+                self.logs.pictures(0, "train/input", self.plan.task.draw(first_replica))
+            self.window.losses.append(train_step(batch))
+            self.act(step, stopped())
+
+
+def _start(plan: Plan, state: State, init: str | None, logs: Logs) -> int:
+    """Gives the run its first weights, in the order that the module says; returns its first step."""
+    optimizers.create_slots(state.optimizer, state.variables)
+    step = state.checkpoints.restore()
+    if step is not None:
+        logs.start(step)
+        logs.say(f"goes on from step {step:,} of {plan.steps.total:,}")
+        return step
+    logs.start(0)
+    if init and init != RANDOM:
+        variables = checkpoint.named(state.backbone.variables)
+        found = checkpoint.find_checkpoint(init)
+        logs.say(f"starts from {checkpoint.load_variables(found, 'backbone', variables)}")
+    return 0
+
+
+def _describe(plan: Plan) -> str:
+    num_examples = sum(shard.num_examples for shard in plan.shards)
+    return (
+        f"{num_examples:,} examples of {plan.dataset.directory}, "
+        f"{plan.dataset.taxonomy.num_classes:,} classes, ResNet-{plan.config.model.depth} "
+        f"x{plan.config.model.width}, {plan.steps.total:,} steps of {plan.config.train.batch_size}"
+    )
+
+
+def train(
+    config: ConfigDict,
+    mode: str,
+    workdir: str,
+    init: str | None = None,
+    strategy: tf.distribute.Strategy | None = None,
+) -> dict[str, float]:
+    """Runs an experiment to its end, or goes on with it; a finished one is only read.
+
+    Args:
+      config: of one run, as `modes.resolve` gives it.
+      mode: key of MODES.
+      workdir: the run's directory.
+      init: another run's workdir, a checkpoint, or "random"; None where the mode allows it.
+      strategy: from `make_strategy`; one device if None.
+
+    Returns:
+      The figures of the evaluation split at the last step.
+
+    Raises:
+      UserError: something in the arguments or the data does not fit.
+      Interrupted: SIGTERM or SIGINT came; the run is saved.
+    """
+    check_init(mode, init)
+    keras.backend.clear_session()
+    if config.train.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    strategy = strategy or make_strategy("one_device")
+    plan = make_plan(config, mode, strategy)
+    chief = is_chief(strategy)
+    if chief:
+        workdirs.claim(workdir, config, mode, init, plan.dataset.taxonomy)
+    own = workdir if chief else os.path.join(workdir, f"worker-{strategy.cluster_resolver.task_id}")
+    finished = read_metrics(workdir, config.data.eval_split, plan.steps.total)
+    if finished and checkpoint.exists(workdir, plan.steps.total):
+        return finished
+    logs = Logs(own if chief else None, f"{mode} {os.path.basename(workdir.rstrip('/'))}", plan.steps.total)
+    with strategy.scope():
+        state = make_state(plan, own)
+        first_step = _start(plan, state, init, logs)
+    logs.say(_describe(plan))
+    run = _Run(plan, state, logs)
+    with _signals() as stopped:
+        run.loop(first_step, stopped)
+    logs.close()
+    return run.figures or read_metrics(workdir, config.data.eval_split, plan.steps.total)

@@ -1,0 +1,65 @@
+"""The model of a run: backbone and head, made afresh or read back from a workdir."""
+
+from typing import NamedTuple
+
+import tf_keras as keras
+from ml_collections import ConfigDict
+
+from revisit.data.records import Contents, Dataset
+from revisit.data.taxonomy import Taxonomy
+from revisit.models.resnet import make_resnet
+from revisit.tasks import Task, make_task
+from revisit.training import checkpoint, workdir as workdirs
+
+
+class LoadedModel(NamedTuple):
+    """A trained model, and what is known of it.
+
+    Attributes:
+      config: of the run.
+      mode: key of MODES.
+      task: without a data set; its `serve` and `eval_image` work.
+      backbone: image -> pyramid.
+      head: pyramid -> outputs.
+      taxonomy: of the classes that it was trained on.
+      step: of the checkpoint.
+      loaded: what was loaded, for people.
+    """
+
+    config: ConfigDict
+    mode: str
+    task: Task
+    backbone: keras.Model
+    head: keras.Model
+    taxonomy: Taxonomy
+    step: int
+    loaded: str
+
+
+def make_models(config: ConfigDict, task: Task) -> tuple[keras.Model, keras.Model]:
+    """Backbone and head with fresh weights, the same for the same seed."""
+    keras.utils.set_random_seed(config.seed)
+    backbone = make_resnet(config.model)
+    return backbone, task.make_head(backbone)
+
+
+def load_model(workdir: str, which: str = "last") -> LoadedModel:
+    """Reads a run's model back, with averaged weights where the run kept them.
+
+    Args:
+      workdir: of the run.
+      which: checkpoint to take, "last" or "best".
+
+    Raises:
+      UserError: the directory holds no run, or no such checkpoint.
+    """
+    config, mode, taxonomy = workdirs.read_run(workdir)
+    task = make_task(config, Dataset("", taxonomy, Contents(), {}, {}))
+    backbone, head = make_models(config, task)
+    prefix = checkpoint.find_checkpoint(workdir, which)
+    loaded = [
+        checkpoint.load_variables(prefix, group, checkpoint.named(model.variables))
+        for group, model in (("backbone", backbone), ("head", head))
+    ]
+    step = int(prefix.rsplit("-", 1)[1])
+    return LoadedModel(config, mode, task, backbone, head, taxonomy, step, "; ".join(loaded))

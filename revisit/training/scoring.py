@@ -1,0 +1,46 @@
+"""Scores a finished run's model on any split of any data set with the same classes."""
+
+from typing import Any
+
+from revisit.training import checkpoint, workdir as workdirs
+from revisit.training.loop import evaluate_split, make_plan
+from revisit.training.model import make_models
+from revisit.training.strategies import make_strategy
+
+
+def score(workdir: str, which: str, data: str | None, split: str | None) -> dict[str, Any]:
+    """The figures of a split, with what they are of.
+
+    Args:
+      workdir: of the run.
+      which: checkpoint to take, "last" or "best".
+      data: directory of the data set; None: that of the run.
+      split: None: the run's evaluation split.
+
+    Returns:
+      {"workdir", "checkpoint", "data", "split", "figures": {name: value}, "tables": {file: rows}}.
+
+    Raises:
+      UserError: no such run, checkpoint, data set or split, or other classes.
+    """
+    config, mode, _ = workdirs.read_run(workdir)
+    with config.unlocked():
+        config.data.dir = data or config.data.dir
+        config.data.eval_split = split or config.data.eval_split
+    prefix = checkpoint.find_checkpoint(workdir, which)
+    strategy = make_strategy("one_device")
+    plan = make_plan(config, mode, strategy)
+    workdirs.check_taxonomy(workdir, plan.dataset.taxonomy)
+    with strategy.scope():
+        backbone, head = make_models(config, plan.task)
+        for group, model in (("backbone", backbone), ("head", head)):
+            checkpoint.load_variables(prefix, group, checkpoint.named(model.variables))
+    figures, tables = evaluate_split(plan, backbone, head, config.data.eval_split)
+    return {
+        "workdir": workdir,
+        "checkpoint": prefix,
+        "data": config.data.dir,
+        "split": config.data.eval_split,
+        "figures": figures,
+        "tables": tables,
+    }

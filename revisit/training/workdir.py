@@ -1,0 +1,84 @@
+"""What a run's directory says of the run: its config and its classes. One directory, one run."""
+
+import json
+import os
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from revisit.data.taxonomy import Taxonomy, load_taxonomy, save_taxonomy
+from revisit.errors import UserError
+
+CONFIG_FILE = "config.json"
+TAXONOMY_FILE = "taxonomy.json"
+
+
+def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        flat.update(_flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value})
+    return flat
+
+
+def _differences(ours: dict[str, Any], theirs: dict[str, Any]) -> list[str]:
+    ours, theirs = _flat(ours), _flat(theirs)
+    return [
+        f"{key} is {theirs.get(key)!r} there and {ours.get(key)!r} here"
+        for key in sorted(set(ours) | set(theirs))
+        if ours.get(key) != theirs.get(key)
+    ]
+
+
+def claim(workdir: str, config: ConfigDict, mode: str, init: str | None, taxonomy: Taxonomy) -> None:
+    """Makes the directory this run's, or checks that it is.
+
+    Raises:
+      UserError: it holds another run (what differs is said), or the data's classes have changed.
+    """
+    experiment = json.loads(json.dumps({"mode": mode, "init": init or "", **config.to_dict()}))
+    path = os.path.join(workdir, CONFIG_FILE)
+    if not os.path.exists(path):
+        os.makedirs(workdir, exist_ok=True)
+        save_taxonomy(taxonomy, os.path.join(workdir, TAXONOMY_FILE))
+        with open(path + ".tmp", "w") as file:
+            json.dump(experiment, file, indent=2)
+        os.replace(path + ".tmp", path)
+        return
+    with open(path) as file:
+        differences = _differences(experiment, json.load(file))
+    if differences:
+        more = f" (and {len(differences) - 1} more)" if len(differences) > 1 else ""
+        raise UserError(
+            f"--workdir={workdir} holds another experiment: {differences[0]}{more}; "
+            "choose another directory, or remove this one"
+        )
+    check_taxonomy(workdir, taxonomy)
+
+
+def check_taxonomy(workdir: str, taxonomy: Taxonomy) -> None:
+    """Raises UserError where a data set's classes are not those that the run was trained on."""
+    trained = load_taxonomy(os.path.join(workdir, TAXONOMY_FILE))
+    if trained.fingerprint() != taxonomy.fingerprint():
+        raise UserError(
+            f"the data's taxonomy ({taxonomy.num_classes} classes, {taxonomy.fingerprint()}) is not the one "
+            f"that {workdir} was trained on ({trained.num_classes} classes, {trained.fingerprint()}): "
+            "use the same data set, or train anew in another --workdir"
+        )
+
+
+def read_run(workdir: str) -> tuple[ConfigDict, str, Taxonomy]:
+    """Config, mode and classes of a run.
+
+    Raises:
+      UserError: the directory holds no run.
+    """
+    path = os.path.join(workdir, CONFIG_FILE)
+    if not os.path.exists(path):
+        raise UserError(f"--workdir={workdir} holds no run ({CONFIG_FILE} is missing)")
+    with open(path) as file:
+        experiment = json.load(file)
+    mode = experiment.pop("mode")
+    del experiment["init"]
+    config = ConfigDict(experiment)
+    config.lock()
+    return config, mode, load_taxonomy(os.path.join(workdir, TAXONOMY_FILE))
