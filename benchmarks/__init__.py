@@ -1,0 +1,1 @@
+"""What `make bench` runs: one question a module, answered by a table of ratios."""
