@@ -1,5 +1,5 @@
 # Everything runs in .venv, which `make setup` makes; PYTHON=/path/to/python chooses its Python.
-.PHONY: setup demo test test-slow lint bench clean
+.PHONY: setup demo test test-slow lint format bench clean
 .DELETE_ON_ERROR:
 
 export PYTHON
@@ -18,15 +18,19 @@ demo: setup
 	@echo "demo: not written yet"
 
 test: setup
-	$(BIN)/python -m pytest -q -n 2 tests
+	$(BIN)/python -m pytest -n 2
 
 test-slow: setup
-	$(BIN)/python -m pytest -q -m slow tests
+	$(BIN)/python -m pytest -m slow
 
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
 
 bench: setup
 	@set -e; for file in $(BENCHMARKS); do \
