@@ -1,8 +1,8 @@
 """Losses of noisy labels: sparse ids in, one loss for each example out.
 
 The caller reduces, by the global batch. A row of labels is a list of class ids padded with -1. No
-function here makes a `[batch, num_classes]` tensor of labels: at 18,291 classes that would be 18 MB a
-batch of 256 to fill, send and read again.
+function here makes a `[batch, num_classes]` tensor of labels: at 18,291 classes that would be 18 MB
+a batch of 256 to fill, send and read again.
 """
 
 from typing import NamedTuple
@@ -69,8 +69,8 @@ def _all_classes_known(
     losses -= tf.reduce_sum(targets * positives, axis=1)
 
     def backward(upstream: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
-        # sigmoid - target, with the few targets subtracted in place: the gradient that TensorFlow would
-        # derive makes a second [B, C] tensor for the gather, and adds it.
+        # sigmoid - target, with the few targets subtracted in place: the gradient that TensorFlow
+        # would derive makes a second [B, C] tensor for the gather, and adds it.
         weight = upstream[:, None]
         dense = tf.sigmoid(logits) * weight
         gradient = tf.tensor_scatter_nd_sub(dense, _scatter_places(ids), targets * weight)
@@ -109,9 +109,9 @@ def sparse_sigmoid_cross_entropy(
 
     Args:
       logits: [B, C] floats; computed in float32 whatever they are.
-      labels: [B, L] integers, ids of the positive classes, -1 is padding. An id that stands twice in
-        a row counts once, with its highest confidence. Ids must be below C: records are checked when
-        they are made.
+      labels: [B, L] integers, ids of the positive classes, -1 is padding. An id that stands twice
+        in a row counts once, with its highest confidence. Ids must be below C: records are checked
+        when they are made.
       confidences: [B, L] floats in [0, 1], the targets of the positives; None: all 1.
       negatives: [B, M] integers, ids of classes verified to be absent (target 0), -1 is padding.
         Where an id is both positive and negative, the positive wins.
@@ -149,12 +149,12 @@ def softmax_cross_entropy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
 
 
 def prior_bias(positive_counts: np.ndarray, num_examples: int) -> np.ndarray:
-    """Logits of the classes' priors: a head that starts from them starts at the loss of guessing by frequency.
+    """Logits of the classes' priors, for a head to start from: the loss of guessing by frequency.
 
-    With zero biases every one of C classes starts at p = 1/2, and the first steps are spent on learning
-    that nearly everything is absent (as RetinaNet's initialisation, Lin et al. 2017, but by class).
-    Frequencies are smoothed by one example of each kind (Laplace), so that a class without positives
-    has a finite bias.
+    With zero biases every one of C classes starts at p = 1/2, and the first steps are spent on
+    learning that nearly everything is absent (as RetinaNet's initialisation, Lin et al. 2017, but
+    by class). Frequencies are smoothed by one example of each kind (Laplace), so that a class
+    without positives has a finite bias.
 
     Args:
       positive_counts: [C] integers, the number of examples with each class.

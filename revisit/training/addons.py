@@ -1,9 +1,9 @@
 """The only door to tensorflow-addons: averages of weights, LAMB, focal loss, F1.
 
-tensorflow-addons is past its end of life: it has no wheels for Python 3.12 and later, and it imports
-modules of Keras 2 by the names that they had inside `keras`. Those names are registered here before it
-is imported, and it is imported only when something of it is asked for, so that all else works where it
-can't be had.
+tensorflow-addons is past its end of life: it has no wheels for Python 3.12 and later, and it
+imports modules of Keras 2 by the names that they had inside `keras`. Those names are registered
+here before it is imported, and it is imported only when something of it is asked for, so that all
+else works where it can't be had.
 """
 
 import importlib
@@ -11,14 +11,14 @@ import sys
 import types
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import ml_collections
 import tf_keras as keras
 
 from revisit.errors import UserError
 
-Optimizer = keras.optimizers.legacy.Optimizer
+Optimizer: TypeAlias = keras.optimizers.legacy.Optimizer
 
 
 def require(purpose: str, instead: str) -> types.ModuleType:
@@ -44,8 +44,8 @@ def lamb(learning_rate: Callable, decayed_names: str, **arguments: float) -> Opt
 
     Args:
       learning_rate: step -> rate.
-      decayed_names: regular expression; variables whose names don't match have neither decay nor layer
-        adaptation.
+      decayed_names: regular expression; variables whose names don't match have neither decay nor
+        layer adaptation.
       **arguments: beta_1, beta_2, epsilon, weight_decay.
     """
     addons = require("optimizer.name=lamb", "choose optimizer.name=adamw")
@@ -56,7 +56,7 @@ def lamb(learning_rate: Callable, decayed_names: str, **arguments: float) -> Opt
 def _polyak(
     optimizer: Optimizer, config: ml_collections.ConfigDict, steps: Callable[[str | int], int]
 ) -> Optimizer:
-    """average = d average + (1 - d) weight; d = min(average_decay, (1 + n) / (10 + n)) at step n."""
+    """Moving average: a = d a + (1 - d) w, d = min(average_decay, (1 + n) / (10 + n)) at step n."""
     addons = require("optimizer.average=polyak", "choose optimizer.average=none")
     start = steps(config.average_start)
     return addons.optimizers.MovingAverage(
@@ -67,7 +67,7 @@ def _polyak(
 def _swa(
     optimizer: Optimizer, config: ml_collections.ConfigDict, steps: Callable[[str | int], int]
 ) -> Optimizer:
-    """Mean of the weights at every `average_every` from `average_start` on (Izmailov et al., 2018)."""
+    """Mean of the weights at steps average_start + n average_every (Izmailov et al., 2018)."""
     addons = require("optimizer.average=swa", "choose optimizer.average=none")
     start, period = steps(config.average_start), max(steps(config.average_every), 1)
     return addons.optimizers.SWA(optimizer, start_averaging=start, average_period=period)

@@ -1,15 +1,15 @@
 """Optimizers by name, with the decay of kernels alone and the averages of weights.
 
 All are of Keras' "legacy" family: its updates run as one fused kernel a variable, its slots can
-start at any value (TensorFlow 1's RMSProp starts at 1), and the averages of tensorflow-addons wrap no
-other. `optimizer.learning_rate` is then the schedule itself: for the present rate call
+start at any value (TensorFlow 1's RMSProp starts at 1), and the averages of tensorflow-addons wrap
+no other. `optimizer.learning_rate` is then the schedule itself: for the present rate call
 `schedule(step)`.
 """
 
 import contextlib
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import ml_collections
 import tensorflow as tf
@@ -18,10 +18,11 @@ import tf_keras as keras
 from revisit.errors import UserError
 from revisit.training import addons
 
-Optimizer = keras.optimizers.legacy.Optimizer
-LearningRate = keras.optimizers.schedules.LearningRateSchedule
+Optimizer: TypeAlias = keras.optimizers.legacy.Optimizer
+LearningRate: TypeAlias = keras.optimizers.schedules.LearningRateSchedule
 
-# "conv1/kernel:0", and a piece of a kernel that is spread over parameter servers, "classifier/kernel/part_3:0"
+# "conv1/kernel:0", and a piece of a kernel that is spread over parameter servers,
+# "classifier/kernel/part_3:0"
 KERNEL_NAME = r"kernel(/part_\d+)?:\d+$"
 
 
@@ -31,11 +32,11 @@ def kernels(variables: Sequence[tf.Variable]) -> list[tf.Variable]:
 
 
 def weight_decay_loss(variables: Sequence[tf.Variable], rate: float) -> tf.Tensor:
-    """rate x sum of w^2 / 2 over the kernels: a float32 scalar to add to the loss.
+    """L2 of the kernels, rate x sum of w^2 / 2: a float32 scalar to add to the loss.
 
-    Its gradient is rate x w. With the half, as TF-slim's `l2_regularizer` and "weight decay 1e-4" in
-    the papers of that time have it; Keras' `regularizers.L2(rate)` has no half, and decays twice as
-    fast for the same number. Add it once to the loss of the global batch: under a strategy each
+    Its gradient is rate x w. With the half, as TF-slim's `l2_regularizer` and "weight decay 1e-4"
+    in the papers of that time have it; Keras' `regularizers.L2(rate)` has no half, and decays twice
+    as fast for the same number. Add it once to the loss of the global batch: under a strategy each
     replica adds its share, 1 / num_replicas.
     """
     # tf.nn.l2_loss is sum(w^2) / 2.
@@ -51,9 +52,9 @@ class RMSProp(keras.optimizers.legacy.RMSprop):
     velocity = momentum * velocity + learning_rate * gradient / sqrt(mean_square + epsilon)
     variable -= velocity
 
-    TensorFlow 1, in which the recipes of the paper's time were tuned, starts at 1; Keras starts at 0,
-    which makes the first steps larger (with gradient 1, decay 0.9 and epsilon 1: 0.95 of the learning
-    rate instead of 0.71).
+    TensorFlow 1, in which the recipes of the paper's time were tuned, starts at 1; Keras starts at
+    0, which makes the first steps larger (with gradient 1, decay 0.9 and epsilon 1: 0.95 of the
+    learning rate instead of 0.71).
     """
 
     def __init__(self, *args: Any, initial_accumulator: float = 0.0, **kwargs: Any) -> None:
@@ -70,7 +71,10 @@ class RMSProp(keras.optimizers.legacy.RMSprop):
 
 
 class AdamW(keras.optimizers.legacy.Adam):
-    """Adam that also takes learning_rate x weight_decay x w from the kernels (Loshchilov and Hutter, 2019)."""
+    """Adam that also takes learning_rate x weight_decay x w from the kernels.
+
+    Loshchilov and Hutter, 2019; scaled by the learning rate, as Keras and PyTorch do.
+    """
 
     def __init__(self, *args: Any, weight_decay: float = 0.0, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -132,6 +136,7 @@ OPTIMIZERS: dict[str, Callable[[ml_collections.ConfigDict, LearningRate], Optimi
     "adamw": _adamw,
     "lamb": _lamb,
 }
+DECOUPLED = ("adamw", "lamb")  # these decay weights themselves: add no weight_decay_loss
 AVERAGES = ("none", *addons.AVERAGES)
 
 
@@ -146,15 +151,16 @@ def make_optimizer(
       config: fields
         name: a key of OPTIMIZERS.
         momentum: sgd, nesterov, rmsprop.
-        decay, epsilon, initial_accumulator: rmsprop (1.0 as TensorFlow 1 starts it, 0.0 as Keras does).
-        beta_1, beta_2, adam_epsilon, weight_decay: adamw, lamb. The decay is decoupled and on kernels;
-          the L2 of `weight_decay_loss` is apart.
+        decay, epsilon, initial_accumulator: rmsprop (1.0 as TensorFlow 1 starts, 0.0 as Keras).
+        beta_1, beta_2, adam_epsilon: adamw, lamb.
+        weight_decay: of kernels. adamw and lamb take it off the weights themselves (DECOUPLED); for
+          the others it is the rate of `weight_decay_loss`, which the caller adds to the loss.
         average: "none", "polyak" (moving average of the weights) or "swa" (mean of snapshots);
           evaluate inside `averaged_weights`.
         average_start: duration, first step that is averaged; average_decay: polyak; average_every:
           duration, swa.
       learning_rate: step -> rate.
-      steps: turns a duration into steps: functools.partial(schedules.to_steps, num_examples=..., ...).
+      steps: duration -> steps: functools.partial(schedules.to_steps, num_examples=..., ...).
     """
     if config.name not in OPTIMIZERS:
         raise UserError(f'optimizer.name is "{config.name}"; choose one of {", ".join(OPTIMIZERS)}')
@@ -169,7 +175,7 @@ def make_optimizer(
 
 
 def create_slots(optimizer: Optimizer, variables: Sequence[tf.Variable]) -> None:
-    """Makes the optimizer's own variables now, in the strategy's scope; else they are made inside the first step.
+    """Makes the optimizer's own variables now; else they are made inside the first step.
 
     Averages start from the weights at this moment, so call it after the weights are initialised or
     restored from another run, and before a checkpoint of this one is restored.
@@ -178,7 +184,7 @@ def create_slots(optimizer: Optimizer, variables: Sequence[tf.Variable]) -> None
 
 
 def averages(optimizer: Optimizer, variables: Sequence[tf.Variable]) -> list[tf.Variable]:
-    """The averages of the variables, in their order; the variables themselves where none are kept (yet)."""
+    """The averages of the variables, in order; the variables where none are kept (yet)."""
     if "average" not in optimizer.get_slot_names() or not addons.has_averages(optimizer):
         return list(variables)
     return [optimizer.get_slot(variable, "average") for variable in variables]
@@ -188,9 +194,9 @@ def averages(optimizer: Optimizer, variables: Sequence[tf.Variable]) -> list[tf.
 def averaged_weights(optimizer: Optimizer, variables: Sequence[tf.Variable]) -> Iterator[None]:
     """Inside, the variables hold their averages: to evaluate, to export. After it, what they were.
 
-    To the bit: swapping by sums, as tensorflow-addons does it, loses the last bits, and a run that is
-    evaluated would differ from one that isn't. Batch-norm statistics are no weights and stay as they
-    are. Without averages it does nothing.
+    To the bit: swapping by sums, as tensorflow-addons does it, loses the last bits, and a run that
+    is evaluated would differ from one that isn't. Batch-norm statistics are no weights and stay as
+    they are. Without averages it does nothing.
     """
     averaged = [
         (variable, average)

@@ -21,7 +21,7 @@ _UNITS = ("steps", "epochs", "examples", "percent")
 
 
 def _parse(duration: str | int) -> tuple[Fraction, str]:
-    """ "1.5 epochs" -> (3/2, "epochs"). Exact: 0.1 of 30 examples is 3, never 3.0000000000000004."""
+    """Reads "1.5 epochs" as (3/2, "epochs"): exact, so 0.1 of 30 is 3 and rounding up adds none."""
     match = _DURATION.fullmatch(str(duration))
     number, unit = match.groups() if match else ("", "")
     unit = {"": "steps", "step": "steps", "epoch": "epochs", "example": "examples"}.get(unit, unit)
@@ -54,7 +54,7 @@ def to_steps(
     amount, unit = _parse(duration)
     if unit == "percent" and total_steps is None:
         raise UserError(
-            f'"{duration}" is a part of the run, but here the length of the run is meant: give epochs'
+            f'"{duration}" is a part of the run, and here its length is asked: give epochs or steps'
         )
     if unit == "percent":
         return round(amount * Fraction(total_steps or 0) / 100)
