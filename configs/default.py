@@ -19,6 +19,7 @@ def _task() -> ConfigDict:
             "absent": "negative",  # what no label means: "negative" (the paper), "unknown" (masked)
             "labels": "positive",  # as given (noisy), or "truth" where it is known
             "prior_bias": True,  # start biases at the classes' log-odds (softmax: log-shares)
+            "class_weights": "",  # CSV of class,weight for mAP@100; "" weighs all classes alike
             "export_top_k": 5,  # labels returned for an image by the exported model
         }
     )

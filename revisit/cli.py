@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from absl import app, flags
+from absl import app, flags, logging
 from ml_collections import ConfigDict, config_flags
 
 from revisit.errors import Interrupted, UserError
@@ -67,6 +67,7 @@ def _parse_flags(argv: Sequence[str]) -> list[str]:
 
 def _guarded(main: Callable[[Sequence[str]], None]) -> Callable[[Sequence[str]], None]:
     def guarded(argv: Sequence[str]) -> None:
+        logging.set_verbosity(logging.WARNING)  # TensorFlow notes every save
         try:
             main(argv)
         except UserError as error:
@@ -92,6 +93,26 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
     """
     os.chdir(os.environ.get("BUILD_WORKING_DIRECTORY", "."))
     app.run(_guarded(main), flags_parser=_parse_flags)
+
+
+def import_tensorflow() -> None:
+    """Imports TensorFlow and lets it look for devices, without what it says on stderr meanwhile.
+
+    Its libraries log to file descriptor 2 before their log level can be set, and those lines would
+    bury the one line that a user has to read. An import that fails still raises.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def define_config(meaning: str) -> flags.FlagHolder:

@@ -23,6 +23,7 @@ def main(argv: Sequence[str]) -> None:
     if not _WORKDIR.value:
         raise UserError("--workdir is missing: name the workdir of a run")
 
+    cli.import_tensorflow()
     from revisit.training.scoring import score
 
     report = score(_WORKDIR.value, _CHECKPOINT.value, _DATA.value, _SPLIT.value)

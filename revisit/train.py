@@ -33,6 +33,7 @@ def main(argv: Sequence[str]) -> None:
     if not _WORKDIR.value:
         raise UserError("--workdir is missing: name a directory for the run, as --workdir=runs/first")
 
+    cli.import_tensorflow()
     from revisit.training import modes
     from revisit.training.loop import train
     from revisit.training.strategies import make_strategy

@@ -193,7 +193,7 @@ def eval_batches(
     """
     shards = train_shards(dataset, split, 1.0)
     paths, counts = zip(*shards, strict=True)
-    serialized = tf.data.Dataset.from_tensor_slices((list(paths), list(counts)))
+    serialized = tf.data.Dataset.from_tensor_slices((list(paths), np.asarray(counts, np.int64)))
     serialized = serialized.flat_map(_read_shard).shard(num_workers, worker)
     num_batches = math.ceil(dataset.num_examples(split) / (batch_size * num_workers))
 

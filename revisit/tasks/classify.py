@@ -4,6 +4,8 @@ The head is global average pooling of c5 and one dense layer, in every mode: wit
 is the linear probe. Labels stay sparse from the record to the loss.
 """
 
+import csv
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -32,13 +34,13 @@ class Kind(NamedTuple):
       loss: (logits [B, C], batch, config.task) -> [B].
       bias: (positive counts [C], number of examples) -> [C], the head's biases at the start.
       scores: logits -> probabilities.
-      metrics: number of classes -> metrics by the prefix of their figures' names.
+      metrics: (config.task, taxonomy) -> metrics by what their figures' names start with.
     """
 
     loss: Callable[[tf.Tensor, Batch, ConfigDict], tf.Tensor]
     bias: Callable[[np.ndarray, int], np.ndarray]
     scores: Callable[[tf.Tensor], tf.Tensor]
-    metrics: Callable[[int], dict[str, Any]]
+    metrics: Callable[[ConfigDict, Taxonomy], dict[str, Any]]
 
 
 def _sigmoid_loss(logits: tf.Tensor, batch: Batch, config: ConfigDict) -> tf.Tensor:
@@ -58,15 +60,34 @@ def _log_shares(positive_counts: np.ndarray, num_examples: int) -> np.ndarray:
     return np.log((positive_counts + 1.0) / (num_examples + len(positive_counts)))
 
 
-def _multi_label_metrics(num_classes: int) -> dict[str, Any]:
+def _class_weights(path: str, taxonomy: Taxonomy) -> np.ndarray | None:
+    """[C] weights from a CSV of class,weight (no header); classes that it does not name have 0."""
+    if not path:
+        return None
+    weights = np.zeros(taxonomy.num_classes)
+    try:
+        with open(path, newline="") as file:
+            for name, weight in csv.reader(file):
+                weights[taxonomy.ids[name]] = float(weight)
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(
+            f"config.task.class_weights={path!r} is not a CSV of class,weight: {error!r}"
+        ) from error
+    return weights
+
+
+def _multi_label_metrics(config: ConfigDict, taxonomy: Taxonomy) -> dict[str, Any]:
+    num_classes, weights = taxonomy.num_classes, _class_weights(config.class_weights, taxonomy)
+    at_k = functools.partial(metrics.MeanAveragePrecisionAtK, num_classes, PAPER_TOP_K, weights)
     return {
-        "map": metrics.MeanAveragePrecision(num_classes),
-        "map_at_100": metrics.MeanAveragePrecisionAtK(num_classes, k=PAPER_TOP_K),
+        "": metrics.MeanAveragePrecision(num_classes, config.absent),
+        "by_class_": at_k(reading="class"),
+        "by_image_": at_k(reading="image"),
     }
 
 
-def _single_label_metrics(num_classes: int) -> dict[str, Any]:
-    return {"top": metrics.TopKAccuracy()}
+def _single_label_metrics(config: ConfigDict, taxonomy: Taxonomy) -> dict[str, Any]:
+    return {"": metrics.TopKAccuracy()}
 
 
 KINDS = {
@@ -82,15 +103,19 @@ class ClassifyMetric:
     "negatives" [B, M] (then only positives and verified negatives count) and "truth" [B, T].
     """
 
-    def __init__(self, kind: Kind, taxonomy: Taxonomy, targets: Mapping[str, str]):
+    def __init__(
+        self, kind: Kind, config: ConfigDict, taxonomy: Taxonomy, targets: Mapping[str, str]
+    ) -> None:
         """Args:
         kind: row of KINDS.
+        config: config.task.
         taxonomy: the classes.
-        targets: prefix of the figures' names -> the rows' key with the labels they are scored by.
+        targets: what figures' names start with -> the rows' key with the labels they are scored by.
         """
         self._taxonomy = taxonomy
         self._targets = targets
-        self._metrics = {prefix: kind.metrics(taxonomy.num_classes) for prefix in targets}
+        self._metrics = {prefix: kind.metrics(config, taxonomy) for prefix in targets}
+        self._num_positives = {prefix: np.zeros(taxonomy.num_classes, int) for prefix in targets}
         self._loss_sum = 0.0
         self._num_examples = 0.0
 
@@ -100,6 +125,8 @@ class ClassifyMetric:
         self._num_examples += float(np.sum(rows["weight"]))
         for prefix, key in self._targets.items():
             negatives = rows.get("negatives") if key == "labels" else None
+            given = rows[key][rows["weight"] > 0]
+            np.add.at(self._num_positives[prefix], given[given >= 0], 1)
             for metric in self._metrics[prefix].values():
                 metric.update(rows["logits"], rows[key], rows["weight"], negatives)
 
@@ -107,28 +134,28 @@ class ClassifyMetric:
         """The figures, by name."""
         figures = {"loss": self._loss_sum / max(self._num_examples, 1.0)}
         for prefix, group in self._metrics.items():
-            for metric in group.values():
-                figures.update({prefix + name: value for name, value in metric.result().items()})
+            for start, metric in group.items():
+                figures.update({prefix + start + name: v for name, v in metric.result().items()})
         return {**figures, "num_examples": self._num_examples}
 
     def tables(self) -> dict[str, list[dict]]:
         """Average precision by class, for labels and truth, where the kind has it."""
-        tables = {}
-        for prefix, group in self._metrics.items():
-            if "map" in group:
-                tables[f"{prefix}per_class.csv"] = self._per_class(group["map"])
-        return tables
+        return {
+            f"{prefix}per_class.csv": self._per_class(prefix, group[""].per_class())
+            for prefix, group in self._metrics.items()
+            if isinstance(group[""], metrics.MeanAveragePrecision)
+        }
 
-    def _per_class(self, metric: metrics.MeanAveragePrecision) -> list[dict]:
+    def _per_class(self, prefix: str, average_precisions: np.ndarray) -> list[dict]:
         columns = zip(
             self._taxonomy.names,
             self._taxonomy.titles,
-            metric.num_positives(),
-            metric.average_precisions(),
+            self._num_positives[prefix],
+            average_precisions,
             strict=True,
         )
         return [
-            {"class": name, "title": title, "num_positives": int(count), "average_precision": value}
+            {"class": name, "title": title, "num_positives": count, "average_precision": value}
             for name, title, count, value in columns
         ]
 
@@ -268,7 +295,7 @@ def make_classify(config: ConfigDict, dataset: Dataset) -> Task:
         make_head=_make_head(config, dataset, kind),
         loss=loss,
         measure=measure,
-        make_metric=lambda: ClassifyMetric(kind, dataset.taxonomy, scored),
+        make_metric=lambda: ClassifyMetric(kind, config.task, dataset.taxonomy, scored),
         draw=draw,
         serve=_serve(config, dataset.taxonomy, kind),
         eval_image=lambda encoded: images.eval_image(encoded, config.data.resize, config.data.crop),

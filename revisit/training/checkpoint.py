@@ -132,10 +132,13 @@ class Checkpoints:
         self._last = tf.train.CheckpointManager(saved, directory, keep_last)
         self._best = tf.train.CheckpointManager(saved, os.path.join(directory, BEST), 1)
 
-    def restore(self) -> int | None:
-        """Goes on from the last checkpoint; its step, or None if there is none."""
-        if self._last.latest_checkpoint is None:
-            return None
+    @property
+    def resumable(self) -> bool:
+        """Whether the run has saved before."""
+        return self._last.latest_checkpoint is not None
+
+    def restore(self) -> int:
+        """Goes on from the last checkpoint, of which every value must fit; its step."""
         self._last.checkpoint.restore(self._last.latest_checkpoint).assert_consumed()
         return int(self.step.numpy())
 

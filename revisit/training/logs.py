@@ -64,6 +64,7 @@ class Logs:
         self._started = (time.monotonic(), step)
         if self._workdir is None:
             return
+        os.makedirs(self._workdir, exist_ok=True)
         path = os.path.join(self._workdir, METRICS_FILE)
         rows: list[dict] = []
         if os.path.exists(path):

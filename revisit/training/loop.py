@@ -27,7 +27,7 @@ from revisit.evaluation.evaluator import evaluate
 from revisit.tasks import Task, make_task
 from revisit.training import checkpoint, optimizers, schedules, workdir as workdirs
 from revisit.training.logs import Logs, read_metrics
-from revisit.training.model import make_models
+from revisit.training.model import forward, make_models
 from revisit.training.modes import MODES, RANDOM, Mode, check_init
 from revisit.training.strategies import is_chief, make_strategy
 
@@ -137,8 +137,9 @@ def _make_gradients(plan: Plan, state: State) -> Callable[[dict], tuple[tf.Tenso
 
     def gradients(batch: dict) -> tuple[tf.Tensor, list[tf.Tensor]]:
         with tf.GradientTape() as tape:
-            pyramid = state.backbone(batch["image"], training=plan.mode.trains_backbone)
-            outputs = state.head(pyramid, training=True)
+            outputs = forward(
+                state.backbone, state.head, batch["image"], plan.mode.trains_backbone, training=True
+            )
             losses = plan.task.loss(outputs, batch)
             data_loss = tf.reduce_sum(losses * batch["weight"]) / batch_size
             decay = optimizers.weight_decay_loss(state.variables, rate) / replicas
@@ -204,7 +205,7 @@ def evaluate_split(
         )
 
     def measure(batch: dict) -> dict[str, tf.Tensor]:
-        return plan.task.measure(head(backbone(batch["image"], training=False), training=False), batch)
+        return plan.task.measure(forward(backbone, head, batch["image"], False, False), batch)
 
     distributed = plan.strategy.distribute_datasets_from_function(batches)
     evaluate(plan.strategy, measure, distributed, metric.update)
@@ -349,18 +350,19 @@ class _Run:
 
 def _start(plan: Plan, state: State, init: str | None, logs: Logs) -> int:
     """Gives the run its first weights, in the order that the module says; returns its first step."""
-    optimizers.create_slots(state.optimizer, state.variables)
-    step = state.checkpoints.restore()
-    if step is not None:
-        logs.start(step)
-        logs.say(f"goes on from step {step:,} of {plan.steps.total:,}")
-        return step
-    logs.start(0)
-    if init and init != RANDOM:
+    resumable = state.checkpoints.resumable
+    loaded = ""
+    if not resumable and init and init != RANDOM:
         variables = checkpoint.named(state.backbone.variables)
-        found = checkpoint.find_checkpoint(init)
-        logs.say(f"starts from {checkpoint.load_variables(found, 'backbone', variables)}")
-    return 0
+        loaded = checkpoint.load_variables(checkpoint.find_checkpoint(init), "backbone", variables)
+    optimizers.create_slots(state.optimizer, state.variables)  # averages start from these weights
+    step = state.checkpoints.restore() if resumable else 0
+    logs.start(step)
+    if resumable:
+        logs.say(f"goes on from step {step:,} of {plan.steps.total:,}")
+    elif loaded:
+        logs.say(f"starts from {loaded}")
+    return step
 
 
 def _describe(plan: Plan) -> str:
@@ -402,8 +404,7 @@ def train(
     strategy = strategy or make_strategy("one_device")
     plan = make_plan(config, mode, strategy)
     chief = is_chief(strategy)
-    if chief:
-        workdirs.claim(workdir, config, mode, init, plan.dataset.taxonomy)
+    workdirs.check_same_run(workdir, config, mode, init, plan.dataset.taxonomy)
     own = workdir if chief else os.path.join(workdir, f"worker-{strategy.cluster_resolver.task_id}")
     finished = read_metrics(workdir, config.data.eval_split, plan.steps.total)
     if finished and checkpoint.exists(workdir, plan.steps.total):
@@ -412,6 +413,8 @@ def train(
     with strategy.scope():
         state = make_state(plan, own)
         first_step = _start(plan, state, init, logs)
+    if chief:
+        workdirs.claim(workdir, config, mode, init, plan.dataset.taxonomy)
     logs.say(_describe(plan))
     run = _Run(plan, state, logs)
     with _signals() as stopped:

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import tensorflow as tf
 import tf_keras as keras
 from ml_collections import ConfigDict
 
@@ -41,6 +42,22 @@ def make_models(config: ConfigDict, task: Task) -> tuple[keras.Model, keras.Mode
     keras.utils.set_random_seed(config.seed)
     backbone = make_resnet(config.model)
     return backbone, task.make_head(backbone)
+
+
+def forward(
+    backbone: keras.Model, head: keras.Model, images: tf.Tensor, train_backbone: bool, training: bool
+) -> dict[str, tf.Tensor]:
+    """Images [B, S, S, 3] float32 in [-1, 1] -> the head's outputs.
+
+    Args:
+      backbone: image -> pyramid.
+      head: from the levels of the pyramid that its task looks at.
+      images: the batch.
+      train_backbone: whether batch norm uses the batch's statistics, and updates the moving ones.
+      training: whether the head is trained.
+    """
+    pyramid = backbone(images, training=train_backbone)
+    return head({level: pyramid[level] for level in head.input}, training=training)
 
 
 def load_model(workdir: str, which: str = "last") -> LoadedModel:

@@ -29,23 +29,23 @@ def _differences(ours: dict[str, Any], theirs: dict[str, Any]) -> list[str]:
     ]
 
 
-def claim(workdir: str, config: ConfigDict, mode: str, init: str | None, taxonomy: Taxonomy) -> None:
-    """Makes the directory this run's, or checks that it is.
+def _experiment(config: ConfigDict, mode: str, init: str | None) -> dict[str, Any]:
+    return json.loads(json.dumps({"mode": mode, "init": init or "", **config.to_dict()}))
+
+
+def check_same_run(
+    workdir: str, config: ConfigDict, mode: str, init: str | None, taxonomy: Taxonomy
+) -> None:
+    """Checks that the directory holds no run, or this one.
 
     Raises:
       UserError: it holds another run (what differs is said), or the data's classes have changed.
     """
-    experiment = json.loads(json.dumps({"mode": mode, "init": init or "", **config.to_dict()}))
     path = os.path.join(workdir, CONFIG_FILE)
     if not os.path.exists(path):
-        os.makedirs(workdir, exist_ok=True)
-        save_taxonomy(taxonomy, os.path.join(workdir, TAXONOMY_FILE))
-        with open(path + ".tmp", "w") as file:
-            json.dump(experiment, file, indent=2)
-        os.replace(path + ".tmp", path)
         return
     with open(path) as file:
-        differences = _differences(experiment, json.load(file))
+        differences = _differences(_experiment(config, mode, init), json.load(file))
     if differences:
         more = f" (and {len(differences) - 1} more)" if len(differences) > 1 else ""
         raise UserError(
@@ -53,6 +53,16 @@ def claim(workdir: str, config: ConfigDict, mode: str, init: str | None, taxonom
             "choose another directory, or remove this one"
         )
     check_taxonomy(workdir, taxonomy)
+
+
+def claim(workdir: str, config: ConfigDict, mode: str, init: str | None, taxonomy: Taxonomy) -> None:
+    """Makes the directory this run's: from now on no other goes on in it."""
+    os.makedirs(workdir, exist_ok=True)
+    save_taxonomy(taxonomy, os.path.join(workdir, TAXONOMY_FILE))
+    path = os.path.join(workdir, CONFIG_FILE)
+    with open(path + ".tmp", "w") as file:
+        json.dump(_experiment(config, mode, init), file, indent=2)
+    os.replace(path + ".tmp", path)
 
 
 def check_taxonomy(workdir: str, taxonomy: Taxonomy) -> None:
