@@ -1,0 +1,128 @@
+"""Fits laws of metric against data size to a table, chooses one, and says what it predicts.
+
+    python -m revisit.fit --csv=results.csv --x=images --y=top_1 --metric=accuracy --group=model \
+        --predict=1e6,1e7 --target=0.8 --out=fit.json
+
+Any CSV table will do: a row is a measured point; rows with the same size are its seeds.
+--out=F.json writes one object a group, and F.predictions.csv beside it.
+"""
+
+from collections.abc import Sequence
+
+from absl import flags
+
+from revisit import cli
+from revisit.errors import UserError
+from revisit.scaling import curves, tables
+from revisit.scaling.selection import CurveFit, fit_curve
+
+_CSV = flags.DEFINE_string("csv", None, "Table of points, one a row.")
+_X = flags.DEFINE_string("x", None, "Column of the data size.")
+_Y = flags.DEFINE_string("y", None, "Column of the metric.")
+_GROUP = flags.DEFINE_list("group", [], "Columns that tell curves apart, by commas.")
+_SEED_COLUMN = flags.DEFINE_string(
+    "seed_column", "", "Column of the seed; checks that each counts once a size."
+)
+_METRIC = flags.DEFINE_enum(
+    "metric", "error", curves.METRICS, "Error or loss, or accuracy (fraction or percent)."
+)
+_HOLDOUT = flags.DEFINE_string(
+    "holdout", "", "Column that is 1 for points to fit, 0 for points to predict and score."
+)
+_PREDICT = flags.DEFINE_list("predict", [], "Sizes to predict, by commas, as 1e6,1e7.")
+_TARGET = flags.DEFINE_float("target", None, "Value of the metric whose data size is asked for.")
+_OUT = flags.DEFINE_string("out", "", "F.json to write; F.predictions.csv comes beside it.")
+
+_NUM_DRAWS = 200
+
+
+def _required(holder: flags.FlagHolder) -> str:
+    if not holder.value:
+        raise UserError(f"--{holder.name} is missing (--help lists the flags)")
+    return holder.value
+
+
+def _sizes(texts: Sequence[str]) -> tuple[float, ...]:
+    try:
+        sizes = tuple(float(text) for text in texts)
+    except ValueError:
+        raise UserError(
+            f"--predict={','.join(texts)}: sizes are numbers by commas, as 1e6,1e7"
+        ) from None
+    if any(not 0 < size < float("inf") for size in sizes):
+        raise UserError(f"--predict={','.join(texts)}: a size is above 0 and finite")
+    return sizes
+
+
+def _law_lines(fit: CurveFit) -> list[str]:
+    lines = [f"  {'law':<12}{'extrapolation':>14}{'held out':>10}  parameters"]
+    for name, law_fit in fit.laws.items():
+        held_out = "" if law_fit.score is None else f"{law_fit.score:.4f}"
+        values = zip(law_fit.law.params, law_fit.params, strict=True)
+        params = "  ".join(f"{param}={value:.4g}" for param, value in values)
+        mark = "*" if name == fit.chosen else ""
+        lines.append(f"  {name + mark:<12}{law_fit.extrapolation:>14.4f}{held_out:>10}  {params}")
+    return lines
+
+
+def _forecast_lines(fit: CurveFit, asked: tables.Predictions) -> list[str]:
+    only_asked = fit.curve._replace(fit=fit.curve.fit | True)
+    forecast = tables.forecast(fit.best, only_asked, asked.sizes, asked.scale)
+    rows = zip(forecast.x, forecast.yhat, forecast.low, forecast.high, strict=True)
+    return [
+        f"  at {x:,.6g}: {yhat:.4g}  (80% interval {low:.4g} to {high:.4g})"
+        for x, yhat, low, high in rows
+    ]
+
+
+def _target_line(fit: CurveFit, target: float, scale: curves.Scale) -> str:
+    found = tables.find_target(fit.best, fit.curve, target, scale)
+    if found.size == float("inf"):
+        return f"  target {target:g}: not within reach under this law"
+    high = "beyond reach" if found.high == float("inf") else f"{found.high:,.4g}"
+    return f"  target {target:g}: at {found.size:,.4g}  (80% interval {found.low:,.4g} to {high})"
+
+
+def summarize(fit: CurveFit, asked: tables.Predictions, target: float | None) -> str:
+    """What is printed of a group."""
+    slope, *ends = (asked.scale.from_change(value) for value in fit.trend)
+    rivals = f"; the data can't tell it from {', '.join(fit.rivals)}" if fit.rivals else ""
+    lines = [
+        f"{fit.curve.name}: {int(fit.curve.fit.sum())} points, {fit.curve.sizes.size} sizes",
+        *_law_lines(fit),
+        f"  chosen {fit.chosen}: {fit.best.law.formula}{rivals}",
+        f"  per tenfold data: {slope:+.4g}  (80% interval {min(ends):+.4g} to {max(ends):+.4g})",
+        *(f"  note: {note}" for note in fit.notes),
+        *_forecast_lines(fit, asked),
+    ]
+    return "\n".join(lines if target is None else [*lines, _target_line(fit, target, asked.scale)])
+
+
+def main(argv: Sequence[str]) -> None:
+    """Reads the table, fits and prints each curve, and writes --out."""
+    columns = tables.Columns(
+        _required(_X), _required(_Y), tuple(_GROUP.value), _SEED_COLUMN.value, _HOLDOUT.value
+    )
+    table = tables.read_table(_required(_CSV), columns, _METRIC.value)
+    asked = tables.Predictions(_sizes(_PREDICT.value), table.scale)
+    for note in table.notes:
+        print(f"note: {note}")
+    described, fits, reasons = [], [], []
+    for curve in table.curves:
+        reason = curves.refusal(curve)
+        if reason:
+            reasons.append(f"{curve.name}: {reason}")
+            described.append(tables.describe_refusal(curve, reason))
+            print(f"refused: {reasons[-1]}")
+            continue
+        fits.append(fit_curve(curve, _NUM_DRAWS))
+        described.append(tables.describe(fits[-1], table.scale))
+        print(summarize(fits[-1], asked, _TARGET.value))
+    if not fits:
+        raise UserError(f"nothing could be fitted: {reasons[0]}")
+    if _OUT.value:
+        tables.write_fits(_OUT.value, described, fits, columns.group, asked)
+
+
+if __name__ == "__main__":
+    cli.run(main)

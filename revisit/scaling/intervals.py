@@ -1,0 +1,166 @@
+"""Bootstrap intervals of a fitted law: which laws would we have got from other seeds and other
+points?
+
+New points are drawn around the fitted law and the law is fitted to each draw. A point's log error
+strays from the law for two reasons, drawn apart: its seed (by which points of one size differ), and
+what no seed explains (by which the means of the sizes stray: the law's lack of fit; with one seed a
+size it is all there is). How large the noise is must be guessed from few points, so each draw also
+draws its size (a chi-square), which makes the intervals of few points as wide as Student's are.
+
+Beyond the largest size a law may also bend otherwise than the points told. How far is taken from
+what it got wrong when it predicted the larger sizes from the smaller (`Drift`), and grows with the
+distance in log size.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from revisit.scaling.laws import Law, log_errors
+
+NUM_DRAWS = 400
+LEVEL = 0.8
+_LARGEST_STRAY = 10.0
+
+
+class Noise(NamedTuple):
+    """How points stray from a law, in log error.
+
+    sizes: [S] what the mean of a size strays by beyond its seeds. seeds: [n] what a point strays by
+    from its size.
+    degrees: degrees of freedom that these were estimated with.
+    """
+
+    sizes: np.ndarray
+    seeds: np.ndarray
+    degrees: int
+
+    @property
+    def std(self) -> float:
+        """Standard deviation of a single point's log error around the law."""
+        return float(np.sqrt((self.sizes**2).mean() + (self.seeds**2).mean()))
+
+
+class Drift(NamedTuple):
+    """rate: standard deviation of log error for each unit of log size beyond `largest`."""
+
+    rate: float = 0.0
+    largest: float = np.inf
+
+    def std(self, x: np.ndarray) -> np.ndarray:
+        return self.rate * np.log(np.maximum(x / self.largest, 1.0))
+
+
+class Draws(NamedTuple):
+    """params: [R, P] a law for each draw. noise, scales: the points' noise and, [R], its drawn
+    size."""
+
+    law: Law
+    params: np.ndarray
+    noise: Noise
+    scales: np.ndarray
+    seed: int
+    drift: Drift = Drift()
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """[R, m] errors at sizes x [m], with each draw's drift beyond the largest size."""
+        bends = np.random.default_rng([self.seed, 2]).standard_normal((len(self.params), 1))
+        return self.law.predict(self.params, x) * np.exp(bends * self.drift.std(x))
+
+
+def estimate_noise(law: Law, params: np.ndarray, x: np.ndarray, errors: np.ndarray) -> Noise:
+    """Splits the residuals of a law, params [P], into those of seeds and those of sizes."""
+    residuals = -log_errors(law.predict(params[None], x)[0], errors)
+    _, index, counts = np.unique(x, return_inverse=True, return_counts=True)
+    means = np.bincount(index, residuals) / counts
+    within = residuals - means[index]
+    several = counts[index] > 1
+    # The deviations from a mean of n seeds are too small by sqrt((n - 1) / n).
+    seeds = within[several] * np.sqrt(counts[index] / np.maximum(counts[index] - 1, 1))[several]
+    seed_variance = (seeds**2).mean() if seeds.size else 0.0
+    spread = (means**2).sum() / max(means.size - law.num_params, 1)
+    unexplained = max(spread - seed_variance * (1 / counts).mean(), 0.0)
+    sizes = means * np.sqrt(unexplained / max((means**2).mean(), 1e-30))
+    return Noise(sizes, seeds if seeds.size else np.zeros(1), max(x.size - law.num_params, 1))
+
+
+def _strays(
+    noise: Noise, index: np.ndarray, scales: np.ndarray, random: np.random.Generator
+) -> np.ndarray:
+    """[R, n] log errors of new points; those with the same index share their size's part."""
+    by_size = _resample(noise.sizes, (scales.size, index.max() + 1), random)[:, index]
+    by_seed = _resample(noise.seeds, (scales.size, index.size), random)
+    # A few points can draw a scale so large that exp overflows; a factor of 20,000 is past any use.
+    return np.clip(scales[:, None] * (by_size + by_seed), -_LARGEST_STRAY, _LARGEST_STRAY)
+
+
+def _resample(
+    values: np.ndarray, shape: tuple[int, ...], random: np.random.Generator
+) -> np.ndarray:
+    """Draws with replacement, to either side: the signs of 2 or 3 values would say little."""
+    return random.choice(values, shape) * random.choice(np.array([-1.0, 1.0]), shape)
+
+
+def bootstrap(
+    law: Law,
+    params: np.ndarray,
+    x: np.ndarray,
+    errors: np.ndarray,
+    num_draws: int = NUM_DRAWS,
+    seed: int = 0,
+) -> Draws:
+    """Fits the law again to num_draws data sets drawn around it.
+
+    Args:
+      law: what was fitted.
+      params: [P] its parameters for x [n] and errors [n].
+      x: [n] sizes; equal ones are seeds of one size.
+      errors: [n] positive.
+      num_draws: R.
+      seed: the same seed gives the same draws.
+    """
+    random = np.random.default_rng(seed)
+    noise = estimate_noise(law, params, x, errors)
+    scales = np.sqrt(noise.degrees / random.chisquare(noise.degrees, num_draws))
+    fitted = np.maximum(
+        law.predict(params[None], x), 0.1 * errors.min()
+    )  # a straight line may fall below 0
+    index = np.unique(x, return_inverse=True)[1]
+    drawn = fitted * np.exp(_strays(noise, index, scales, random))
+    return Draws(law, law.fit(x, drawn, near=params), noise, scales, seed)
+
+
+def bounds(values: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
+    """The middle `level` of values [R, ...] -> (low, high) of shape [...]."""
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return low, high
+
+
+def curve_bounds(
+    draws: Draws, x: np.ndarray, level: float = LEVEL
+) -> tuple[np.ndarray, np.ndarray]:
+    """Interval of the law itself (of the mean over many seeds) at sizes x [m]: errors [m], [m]."""
+    return bounds(draws.predict(x), level)
+
+
+def point_bounds(
+    draws: Draws, x: np.ndarray, level: float = LEVEL
+) -> tuple[np.ndarray, np.ndarray]:
+    """Interval of one new measurement at sizes x [m]: the law's interval and the noise of a point.
+    Errors [m], [m]."""
+    random = np.random.default_rng([draws.seed, 1])
+    strays = _strays(draws.noise, np.arange(x.size), draws.scales, random)
+    return bounds(draws.predict(x) * np.exp(strays), level)
+
+
+def sizes_for(
+    law: Law, params: np.ndarray, target: float, x: np.ndarray, reach: float = 1e6
+) -> np.ndarray:
+    """[R] the size at which each law, params [R, P], first comes down to the target error.
+
+    Searched from the smallest of x to `reach` times the largest; infinite where the law doesn't get
+    there.
+    """
+    grid = np.geomspace(x.min(), x.max() * reach, 2000)
+    there = law.predict(params, grid) <= target
+    return np.where(there.any(axis=1), grid[there.argmax(axis=1)], np.inf)

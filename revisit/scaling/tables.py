@@ -1,0 +1,314 @@
+"""Curves from a CSV table, and what was fitted to them as JSON and CSV."""
+
+import csv
+import json
+import math
+import os
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from revisit.errors import UserError
+from revisit.scaling import intervals
+from revisit.scaling.curves import Curve, Scale, recognize_scale
+from revisit.scaling.selection import CurveFit, LawFit
+
+
+class Columns(NamedTuple):
+    """Names of a table's columns; an empty seed or holdout: the table has none."""
+
+    x: str
+    y: str
+    group: tuple[str, ...] = ()
+    seed: str = ""
+    holdout: str = ""
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        return tuple(
+            name for name in (self.x, self.y, *self.group, self.seed, self.holdout) if name
+        )
+
+
+class Point(NamedTuple):
+    """A row. value: NaN where it is empty in a row to predict. line: of the file."""
+
+    group: tuple[str, ...]
+    x: float
+    value: float
+    seed: str
+    fit: bool
+    line: int
+
+
+class Table(NamedTuple):
+    """Curves of a file by group, in the file's order; how their values are scaled; what was odd
+    about the rows."""
+
+    curves: tuple[Curve, ...]
+    scale: Scale
+    notes: tuple[str, ...]
+
+
+class Forecast(NamedTuple):
+    """What a law says of points or sizes x [m], in the metric's own unit: y [m] (NaN: not known),
+    yhat, low, high [m]."""
+
+    x: np.ndarray
+    y: np.ndarray
+    yhat: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+class Predictions(NamedTuple):
+    """What predictions are asked for: sizes beside the held-out points, and the unit of the
+    metric."""
+
+    sizes: tuple[float, ...]
+    scale: Scale
+
+
+class Target(NamedTuple):
+    """A size that reaches a target and its interval; infinite: not within reach."""
+
+    size: float
+    low: float
+    high: float
+
+
+def _number(text: str | None, where: str) -> float:
+    try:
+        value = float((text or "").replace("_", ""))
+    except ValueError:
+        raise UserError(f"{where} is {text!r}, not a number") from None
+    if not math.isfinite(value):
+        raise UserError(
+            f"{where} is {text!r}: leave the row out, or mend the run that it came from"
+        )
+    return value
+
+
+def _parse_row(row: dict[str, str], columns: Columns, where: str, line: int) -> Point:
+    fit = True
+    if columns.holdout:
+        flag = _number(row[columns.holdout], f"{where}, column {columns.holdout!r}")
+        if flag not in (0, 1):
+            raise UserError(
+                f"{where}, column {columns.holdout!r} is {flag:g}: 1 is fitted, 0 predicted"
+            )
+        fit = flag == 1
+    x = _number(row[columns.x], f"{where}, column {columns.x!r}")
+    if x <= 0:
+        raise UserError(f"{where}, column {columns.x!r} is {x:g}: a size is above 0")
+    known = fit or (row[columns.y] or "").strip()
+    value = _number(row[columns.y], f"{where}, column {columns.y!r}") if known else math.nan
+    group = tuple(row[name] for name in columns.group)
+    return Point(group, x, value, row[columns.seed] if columns.seed else "", fit, line)
+
+
+def read_points(path: str, columns: Columns) -> list[Point]:
+    """Rows of a CSV file.
+
+    Raises:
+      UserError: no such file or column, a value that is no number, NaN; the line is named.
+    """
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            missing = [name for name in columns.all if name not in (reader.fieldnames or ())]
+            if missing:
+                found = ", ".join(reader.fieldnames or ()) or "none"
+                raise UserError(f"--csv={path}: no column {missing[0]!r}; its columns: {found}")
+            points = [
+                _parse_row(row, columns, f"{path}, line {reader.line_num}", reader.line_num)
+                for row in reader
+            ]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"--csv={path} can't be read: {error}") from error
+    if not points:
+        raise UserError(f"--csv={path} has no rows below its header")
+    return points
+
+
+def _without_repeats(
+    points: Sequence[Point], path: str, columns: Columns
+) -> tuple[list[Point], int]:
+    """Drops rows that repeat another whole; refuses two values for one seed of one size."""
+    seen: dict[tuple, Point] = {}
+    kept = []
+    for point in points:
+        key = (point.group, point.x, point.fit, point.seed if columns.seed else point.value)
+        first = seen.setdefault(key, point)
+        if first is not point and first.value != point.value:
+            raise UserError(
+                f"{path}, lines {first.line} and {point.line}: two values of {columns.y!r} for one"
+                f" {columns.seed!r} at {columns.x}={point.x:g}: keep one"
+            )
+        if first is point:
+            kept.append(point)
+    return kept, len(points) - len(kept)
+
+
+def read_table(path: str, columns: Columns, metric: str) -> Table:
+    """Reads a CSV file into curves.
+
+    Args:
+      path: the file.
+      columns: which columns mean what.
+      metric: "error" (or loss) or "accuracy" (fractions or percent, recognised).
+
+    Raises:
+      UserError: as read_points; units that are mixed; two values for one seed.
+    """
+    points, num_repeats = _without_repeats(read_points(path, columns), path, columns)
+    known = np.array([point.value for point in points if not math.isnan(point.value)])
+    if not known.size:
+        raise UserError(f"--csv={path}: column {columns.y!r} is empty")
+    scale = recognize_scale(known, metric, columns.y)
+    groups: dict[tuple[str, ...], list[Point]] = {}
+    for point in points:
+        groups.setdefault(point.group, []).append(point)
+    notes = (f"{num_repeats} rows repeat another row: counted once",) if num_repeats else ()
+    return Table(
+        tuple(_make_curve(group, rows, scale) for group, rows in groups.items()), scale, notes
+    )
+
+
+def _make_curve(group: tuple[str, ...], points: Sequence[Point], scale: Scale) -> Curve:
+    x, values, fit = (
+        np.array(column) for column in zip(*((p.x, p.value, p.fit) for p in points), strict=True)
+    )
+    return Curve(group, x, scale.to_errors(values), fit)
+
+
+def forecast(law_fit: LawFit, curve: Curve, sizes: Sequence[float], scale: Scale) -> Forecast:
+    """What a law says of the curve's held-out points, and of other sizes."""
+    x = np.concatenate([curve.x[~curve.fit], np.asarray(sizes, np.float64)])
+    errors = np.concatenate([curve.errors[~curve.fit], np.full(len(sizes), np.nan)])
+    if not x.size:
+        return Forecast(*(np.zeros(0) for _ in range(5)))
+    low, high = intervals.point_bounds(law_fit.draws, x)
+    ends = np.sort(np.stack([scale.from_errors(low), scale.from_errors(high)]), axis=0)
+    yhat = scale.from_errors(law_fit.law.predict(law_fit.params[None], x)[0])
+    return Forecast(x, scale.from_errors(errors), yhat, ends[0], ends[1])
+
+
+def find_target(law_fit: LawFit, curve: Curve, target: float, scale: Scale) -> Target:
+    """The size at which the law reaches a target of the metric."""
+    error = float(scale.to_errors(np.array(target)))
+    sizes = intervals.sizes_for(law_fit.law, law_fit.params[None], error, curve.x)
+    drawn = intervals.sizes_for(law_fit.law, law_fit.draws.params, error, curve.x)
+    # The middle of draws of which some are infinite: the nearest draw, never one between finite and
+    # infinite.
+    low, high = np.quantile(drawn, [0.1, 0.9], method="nearest")
+    return Target(float(sizes[0]), float(low), float(high))
+
+
+def _plain(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def describe_law(law_fit: LawFit) -> dict[str, Any]:
+    """A law of fit.json. params are those of the error (1 - accuracy); score as the docstring of
+    describe says."""
+    low, high = intervals.bounds(law_fit.draws.params)
+    names = law_fit.law.params
+    score = law_fit.extrapolation if law_fit.score is None else law_fit.score
+    return {
+        "formula": law_fit.law.formula,
+        "params": {name: _plain(value) for name, value in zip(names, law_fit.params, strict=True)},
+        "params_lo80": {name: _plain(value) for name, value in zip(names, low, strict=True)},
+        "params_hi80": {name: _plain(value) for name, value in zip(names, high, strict=True)},
+        "score": _plain(score),
+        "extrapolation": _plain(law_fit.extrapolation),
+    }
+
+
+def describe(fit: CurveFit, scale: Scale) -> dict[str, Any]:
+    """A group of fit.json.
+
+    score of a law: RMS log error on the held-out points, or, without any, on the larger of the
+    sizes when fitted to the smaller (which is always `extrapolation`, and what the law is chosen
+    by).
+    """
+    slope, *ends = (scale.from_change(value) for value in fit.trend)
+    return {
+        "group": list(fit.curve.group),
+        "num_points": int(fit.curve.fit.sum()),
+        "sizes": [float(size) for size in fit.curve.sizes],
+        "chosen": fit.chosen,
+        "not_told_apart": list(fit.rivals),
+        "trend": {
+            "per_tenfold": slope,
+            "lo80": min(ends),
+            "hi80": max(ends),
+            "seen": fit.trend.seen,
+        },
+        "notes": list(fit.notes),
+        "laws": {name: describe_law(law_fit) for name, law_fit in fit.laws.items()},
+    }
+
+
+def describe_refusal(curve: Curve, reason: str) -> dict[str, Any]:
+    """A group of fit.json to which nothing could be fitted."""
+    return {
+        "group": list(curve.group),
+        "num_points": int(curve.fit.sum()),
+        "chosen": None,
+        "laws": {},
+        "refused": reason,
+    }
+
+
+def prediction_rows(fit: CurveFit, sizes: Sequence[float], scale: Scale) -> Iterable[list]:
+    """Rows of predictions.csv of every law: group, law, x, y, yhat, lo80, hi80."""
+    for name, law_fit in fit.laws.items():
+        for x, y, *predicted in zip(*forecast(law_fit, fit.curve, sizes, scale), strict=True):
+            known = "" if math.isnan(y) else repr(float(y))
+            yield [
+                *fit.curve.group,
+                name,
+                repr(float(x)),
+                known,
+                *(repr(float(v)) for v in predicted),
+            ]
+
+
+def predictions_path(path: str) -> str:
+    """F.json -> F.predictions.csv."""
+    return f"{os.path.splitext(path)[0]}.predictions.csv"
+
+
+def write_atomically(path: str, write: Callable[[Any], None]) -> None:
+    """Writes a text file whole or not at all."""
+    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+    temporary = f"{path}.{os.getpid()}.tmp"
+    with open(temporary, "w", newline="", encoding="utf-8") as file:
+        write(file)
+    os.replace(temporary, path)
+
+
+def write_fits(
+    path: str,
+    described: Sequence[dict],
+    fits: Sequence[CurveFit],
+    columns: Sequence[str],
+    asked: Predictions,
+) -> None:
+    """Writes F.json and F.predictions.csv.
+
+    Args:
+      path: F.json.
+      described: one object a group.
+      fits: those of the groups that were fitted.
+      columns: names of the group's columns.
+      asked: what is predicted.
+    """
+    write_atomically(path, lambda file: json.dump(described, file, indent=2, allow_nan=False))
+    header = [*columns, "law", "x", "y", "yhat", "lo80", "hi80"]
+    rows = [row for fit in fits for row in prediction_rows(fit, asked.sizes, asked.scale)]
+    write_atomically(
+        predictions_path(path), lambda file: csv.writer(file).writerows([header, *rows])
+    )

@@ -1,0 +1,112 @@
+"""The laws: each recovers its own parameters, at any scale, and scores as published."""
+
+import csv
+from collections import defaultdict
+
+import numpy as np
+import pytest
+
+from revisit.scaling import laws
+
+# Parameters of curves over sizes near 1 (scaled below), in the order of each law's `params`.
+TRUE_PARAMS = {
+    "log_linear": (0.8, -0.12),
+    "M1": (0.9, -0.25),
+    "M2": (0.2, 0.7, -0.5),
+    "M3": (0.002, 3.0, 0.35),
+    "M4": (0.15, 0.9, 0.6, 3.0, -0.6),
+}
+SIZES = np.geomspace(10, 1e4, 12)
+
+
+def test_every_law_is_tested():
+    assert set(TRUE_PARAMS) == set(laws.LAWS)
+    for name, law in laws.LAWS.items():
+        assert law.num_params == len(TRUE_PARAMS[name]) == len(law.params)
+
+
+@pytest.mark.parametrize("name", TRUE_PARAMS)
+def test_recovers_the_parameters_that_made_the_points(name):
+    law = laws.LAWS[name]
+    true = np.array([TRUE_PARAMS[name]])
+    found = law.fit(SIZES, law.predict(true, SIZES))
+    np.testing.assert_allclose(found, true, rtol=5e-3)
+    assert laws.score(law, found, SIZES * 100, law.predict(true, SIZES * 100)[0])[0] < 2e-3
+
+
+def test_predictions_are_the_formulas():
+    x = np.array([10.0, 1e3, 1e6])
+    predict = {
+        name: laws.LAWS[name].predict(np.array([p]), x)[0] for name, p in TRUE_PARAMS.items()
+    }
+    np.testing.assert_allclose(predict["log_linear"], [0.68, 0.44, 0.08])
+    np.testing.assert_allclose(predict["M1"], 0.9 * x**-0.25)
+    np.testing.assert_allclose(predict["M2"], 0.2 + 0.7 * x**-0.5)
+    np.testing.assert_allclose(predict["M3"], 3.0 * (1 / x + 0.002) ** 0.35)
+    y = predict["M4"]  # an implicit law: its own equation holds
+    np.testing.assert_allclose((y - 0.15) / (0.9 - y) ** 0.6, 3.0 * x**-0.6, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["M1", "M2", "M3", "M4"])
+@pytest.mark.parametrize("unit", [1e-9, 1e6])
+@pytest.mark.parametrize("percent", [1.0, 100.0])
+def test_units_of_size_and_error_do_not_matter(name, unit, percent):
+    law = laws.LAWS[name]
+    errors = law.predict(np.array([TRUE_PARAMS[name]]), SIZES) * percent
+    found = law.fit(SIZES * unit, errors)
+    ahead = law.predict(np.array([TRUE_PARAMS[name]]), SIZES[-1:] * 50)[0] * percent
+    np.testing.assert_allclose(law.predict(found, SIZES[-1:] * unit * 50)[0], ahead, rtol=2e-3)
+
+
+@pytest.mark.parametrize("name", TRUE_PARAMS)
+def test_many_curves_at_once_are_fitted_as_one_by_one(name):
+    law = laws.LAWS[name]
+    noise = np.random.default_rng(0).normal(0, 0.01, (3, SIZES.size))
+    errors = law.predict(np.array([TRUE_PARAMS[name]]), SIZES) * np.exp(noise)
+    together = law.fit(SIZES, errors)
+    alone = np.concatenate([law.fit(SIZES, row[None]) for row in errors])
+    np.testing.assert_allclose(together, alone, rtol=1e-6)
+
+
+def test_a_straight_line_below_zero_scores_badly_but_finitely():
+    line = laws.LAWS["log_linear"]
+    score = laws.score(line, np.array([[0.8, -0.2]]), np.array([1e6]), np.array([0.1]))
+    np.testing.assert_allclose(score, [np.log(1000)])
+
+
+def _curves(path):
+    curves = defaultdict(list)
+    with open(path, newline="") as file:
+        for row in csv.DictReader(file):
+            key = row["Domain"], row["Task"], row["Model"]
+            point = float(row["Seen Examples"]), float(row["Loss"]), row["Training"] == "1"
+            curves[key].append(point)
+    return {key: [np.array(column) for column in zip(*points, strict=True)]
+            for key, points in curves.items()}  # fmt: skip
+
+
+# Mean RMS log error of extrapolation by domain, as the released code of M1 to M4 gives them
+# (reference_run.csv beside the data); ours may be lower, and higher by no more than the tolerance.
+RELEASED = {
+    "IC": (0.1316, 0.0958, 0.0735, 0.0512),
+    "NMT": (0.2217, 0.0341, 0.0471, 0.0208),
+    "LM": (0.0140, 0.0010, 0.0023, 0.0009),
+    "BB": (0.0148, 0.0148, 0.0106, 0.0123),
+}
+TOLERANCE = {"M1": 1.005, "M2": 1.5, "M3": 1.5, "M4": 1.1}
+
+
+@pytest.mark.parametrize(("domain", "file"), [
+    ("IC", "benchmark.vision.csv"), ("NMT", "benchmark.lang.csv"),
+    ("LM", "benchmark.lang.csv"), ("BB", "benchmark.lang.csv"),
+])  # fmt: skip
+def test_extrapolates_as_well_as_published(shared_data, domain, file):
+    curves = _curves(shared_data("09_scaling-curves", file))
+    scores = defaultdict(list)
+    for (found_domain, _, _), (x, y, fit) in curves.items():
+        if found_domain == domain:
+            for name in TOLERANCE:
+                params = laws.LAWS[name].fit(x[fit], y[fit][None])
+                scores[name].append(laws.score(laws.LAWS[name], params, x[~fit], y[~fit])[0])
+    for (name, tolerance), released in zip(TOLERANCE.items(), RELEASED[domain], strict=True):
+        assert np.mean(scores[name]) <= released * tolerance, name
