@@ -1,4 +1,4 @@
-"""The only door to tensorflow-addons: averages of weights, LAMB, focal loss, F1.
+"""The only door to tensorflow-addons: averages of weights (Polyak, SWA) and LAMB.
 
 tensorflow-addons is past its end of life: it has no wheels for Python 3.12 and later, and it
 imports modules of Keras 2 by the names that they had inside `keras`. Those names are registered
