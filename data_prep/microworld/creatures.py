@@ -1,0 +1,528 @@
+"""Recipes of animals: each draws one kind of body plan; rows of the taxonomy give the numbers.
+
+Every recipe takes the sketch and twelve `moves` in [-1, 1] that pose the animal. All animals look to
+the right.
+"""
+
+import math
+
+from data_prep.microworld.sketch import (
+    ACCENT,
+    DARK,
+    FAR,
+    HOLE,
+    LIGHT,
+    MAIN,
+    METAL,
+    SECOND,
+    Point,
+    Sketch,
+    toward,
+)
+
+GAITS = {  # angles of thigh and shin of: far hind, near hind, far fore, near fore leg
+    "stand": ((4, -2), (-6, 2), (3, 2), (-4, 2)),
+    "walk": ((22, -6), (-18, -22), (20, 8), (-22, -16)),
+    "run": ((-52, -60), (-38, -66), (52, 40), (66, 30)),
+    "rear": ((-14, 4), (12, 22), (70, -20), (86, 0)),
+}
+
+
+def _leg(s: Sketch, hip: Point, angles: Point, size: tuple[float, float], material: int) -> None:
+    length, width = size
+    knee = toward(hip, angles[0], length * 0.52)
+    foot = toward(knee, angles[1], length * 0.48)
+    s.limb(hip, knee, width * 1.5, width, material)
+    s.limb(knee, foot, width, width * 0.7, material)
+    s.ellipse((foot[0] + width * 0.2, foot[1]), width * 0.55, width * 0.4, DARK)
+
+
+def _tail(s: Sketch, root: Point, kind: str, sway: float) -> None:
+    x, y = root
+    if kind == "thin":
+        s.chain([root, (x - 0.16, y + 0.12), (x - 0.2 - sway, y + 0.42)], 0.06, 0.04)
+        s.ellipse((x - 0.2 - sway, y + 0.46), 0.05, 0.09, DARK)
+    elif kind == "horse":
+        s.chain([root, (x - 0.18, y + 0.12), (x - 0.26 - sway, y + 0.55)], 0.11, 0.15, DARK)
+    elif kind == "bushy":
+        s.limb(root, (x - 0.3, y + 0.05 + sway), 0.1, 0.22)
+        s.limb((x - 0.3, y + 0.05 + sway), (x - 0.5, y + 0.02 + sway), 0.22, 0.05, LIGHT)
+    elif kind == "plume":
+        s.chain([root, (x - 0.22, y - 0.1), (x - 0.3, y - 0.55), (x - 0.08, y - 0.75)], 0.14, 0.3)
+    elif kind == "curl":
+        s.chain([root, (x - 0.12, y - 0.08), (x - 0.06, y - 0.2), (x + 0.04, y - 0.12)], 0.06, 0.05)
+    elif kind == "stub":
+        s.ellipse((x - 0.03, y), 0.08, 0.07, LIGHT)
+    elif kind == "long":
+        points = [root, (x - 0.25, y + 0.14), (x - 0.5, y + 0.08 - sway), (x - 0.62, y - 0.2 - sway)]
+        s.chain(points, 0.09, 0.05)
+    elif kind == "whip":
+        s.chain([root, (x - 0.3, y + 0.12), (x - 0.7, y + 0.16 + sway)], 0.06, 0.02, ACCENT)
+    elif kind == "thick":
+        s.chain([(x + 0.1, y + 0.08), (x - 0.4, y + 0.24), (x - 0.85, y + 0.3 + sway)], 0.32, 0.04)
+    elif kind == "paddle":
+        s.ellipse((x - 0.22, y + 0.14), 0.28, 0.1, DARK, turn=-20)
+
+
+def _ears(s: Sketch, head: Point, size: float, kind: str) -> None:
+    x, y = head[0] - size * 0.35, head[1] - size * 0.5
+    if kind == "round":
+        s.ellipse((x, y - size * 0.12), size * 0.26, size * 0.26, SECOND)
+    elif kind == "point":
+        s.polygon(((x - size * 0.25, y + 0.04), (x, y - size * 0.55), (x + size * 0.3, y)), MAIN)
+    elif kind == "long":
+        s.ellipse((x - size * 0.15, y - size * 0.65), size * 0.16, size * 0.75, turn=-12)
+        s.ellipse((x + size * 0.2, y - size * 0.6), size * 0.13, size * 0.7, SECOND, turn=8)
+    elif kind == "flap":
+        s.ellipse((x - size * 0.05, y + size * 0.5), size * 0.22, size * 0.55, SECOND, turn=8)
+    elif kind == "sail":
+        s.ellipse((x - size * 0.25, y + size * 0.4), size * 0.62, size * 0.75, SECOND, turn=10)
+    elif kind == "disc":
+        s.ellipse((x, y - size * 0.25), size * 0.5, size * 0.5, SECOND)
+
+
+def _horns(s: Sketch, head: Point, size: float, kind: str) -> None:
+    x, y = head[0] - size * 0.1, head[1] - size * 0.5
+    if kind == "short":
+        s.chain([(x, y), (x + 0.08, y - 0.12)], 0.07, 0.03, LIGHT)
+    elif kind == "bull":
+        s.chain([(x, y), (x + 0.16, y - 0.02), (x + 0.22, y - 0.2)], 0.09, 0.02, LIGHT)
+        s.chain([(x - 0.06, y), (x - 0.2, y - 0.06), (x - 0.16, y - 0.24)], 0.09, 0.02, LIGHT)
+    elif kind == "swept":
+        s.chain([(x, y), (x - 0.12, y - 0.3), (x - 0.38, y - 0.42)], 0.08, 0.02, LIGHT)
+    elif kind == "straight":
+        s.limb((x, y), (x - 0.1, y - 0.62), 0.07, 0.015, DARK)
+    elif kind == "ram":
+        s.ring((x - 0.08, y + 0.06), 0.2, 0.1, LIGHT)
+        s.ellipse((x - 0.08, y + 0.06), 0.06, 0.06, LIGHT)
+    elif kind == "nose":
+        x = head[0] + size * 0.85
+        s.polygon(((x - 0.1, y + 0.12), (x + 0.12, y - 0.24), (x + 0.06, y + 0.2)), LIGHT)
+    elif kind in ("antlers", "palmate"):
+        tip = (x - 0.18, y - 0.5)
+        s.chain([(x, y), (x + 0.06, y - 0.25), tip], 0.06, 0.035, LIGHT)
+        for along, reach in ((0.35, 0.2), (0.65, 0.24), (0.95, 0.16)):
+            root = (x - 0.1 * along, y - 0.5 * along)
+            s.limb(root, (root[0] + reach, root[1] - 0.14), 0.05, 0.025, LIGHT)
+        if kind == "palmate":
+            s.ellipse((x - 0.02, y - 0.38), 0.26, 0.15, LIGHT, turn=-20)
+    elif kind == "spire":
+        s.limb((x + 0.12, y + 0.06), (x + 0.3, y - 0.5), 0.06, 0.01, LIGHT)
+
+
+def quadruped(
+    s: Sketch,
+    moves: list[float],
+    gait: str = "walk",
+    length: float = 1.0,
+    girth: float = 0.42,
+    leg: float = 0.55,
+    thick: float = 0.11,
+    neck: float = 0.35,
+    rise: float = 45.0,
+    head: float = 0.24,
+    snout: float = 0.25,
+    ears: str = "point",
+    tail: str = "thin",
+    horns: str = "",
+    humps: int = 0,
+    mane: str = "",
+    shell: bool = False,
+    trunk: bool = False,
+) -> None:
+    """A four-legged animal; lengths in units of a horse's trunk, rise of the neck in degrees."""
+    hips, chest = (-length / 2, 0.0), (length / 2, 0.0)
+    angles = GAITS[gait]
+    swing = [10 * m for m in moves]
+    low = girth * 0.18
+    for k, (hip, material) in enumerate(((hips, MAIN + FAR), (chest, MAIN + FAR))):
+        a = angles[2 * k]
+        start = (hip[0] + (0.1 if k == 0 else -0.02), low)
+        _leg(s, start, (a[0] + swing[k], a[1] + swing[k]), (leg, thick), material)
+    _tail(s, (-length / 2 - girth * 0.36, -girth * 0.22), tail, 0.1 * moves[4])
+    pitch = 16 if gait == "rear" else 0
+    throat = toward((length / 2, -girth * 0.15 - 0.01 * pitch), 90 + rise, neck)
+    skull = (throat[0] + head * 0.2, throat[1] - head * 0.1 + 0.05 * moves[5])
+    s.limb((length / 2, -girth * 0.08), throat, girth * 0.85, head * 0.8)
+    s.ellipse((0, 0), length / 2 + girth * 0.3, girth / 2, MAIN)
+    s.ellipse((length / 2 - girth * 0.06, 0), girth * 0.46, girth * 0.56)
+    s.ellipse((-length / 2 + girth * 0.06, -0.01), girth * 0.46, girth * 0.54)
+    for k in range(humps):
+        x = (k - (humps - 1) / 2) * length * 0.42
+        s.ellipse((x, -girth * 0.5), length * 0.19, girth * 0.42)
+    if shell:
+        s.lathe(((-girth * 0.95, 0.2 * length), (-girth * 0.55, 0.55 * length)), SECOND)
+        s.lathe(((-girth * 0.56, 0.54 * length), (girth * 0.25, 0.72 * length)), SECOND)
+    _mane(s, throat, skull, (length, girth, head), mane)
+    if horns in ("antlers", "palmate", "straight", "swept"):
+        _horns(s, skull, head, horns)
+    s.ellipse(skull, head * 0.58, head * 0.5)
+    s.limb(skull, (skull[0] + head * 0.3 + snout, skull[1] + head * 0.24), head * 0.8, head * 0.42)
+    s.ellipse((skull[0] + head * 0.36 + snout, skull[1] + head * 0.2), head * 0.13, head * 0.12, DARK)
+    if trunk:
+        nose = (skull[0] + head * 0.45, skull[1] + head * 0.2)
+        tip = (nose[0] + 0.12 + 0.12 * moves[6], nose[1] + 0.75)
+        s.chain([nose, (nose[0] + 0.16, nose[1] + 0.3), tip], 0.2, 0.09)
+        s.chain([nose, (nose[0] + 0.2, nose[1] + 0.26), (nose[0] + 0.4, nose[1] + 0.2)], 0.08, 0.02, LIGHT)
+    if horns not in ("antlers", "palmate", "straight", "swept"):
+        _horns(s, skull, head, horns)
+    _ears(s, skull, head, ears)
+    s.ellipse((skull[0] + head * 0.16, skull[1] - head * 0.1), head * 0.1, head * 0.11, DARK)
+    for k, hip in enumerate((hips, chest)):
+        a = angles[2 * k + 1]
+        start = (hip[0] + (0.02 if k == 0 else -0.1), low)
+        _leg(s, start, (a[0] + swing[k + 2], a[1] + swing[k + 2]), (leg, thick), MAIN)
+
+
+def _mane(s: Sketch, throat: Point, skull: Point, size: tuple[float, float, float], kind: str) -> None:
+    length, girth, head = size
+    if kind == "crest":
+        back = (length / 2 - girth * 0.5, -girth * 0.5)
+        s.chain([back, (throat[0] - head * 0.5, throat[1]), (skull[0] - head * 0.3, skull[1] - head * 0.6)], 0.13, 0.12, DARK)
+    elif kind == "full":
+        s.star((skull[0] - head * 0.25, skull[1] + head * 0.1), 11, head * 1.25, 0.8, SECOND)
+    elif kind == "beard":
+        s.ellipse((length / 2 + girth * 0.2, girth * 0.1), girth * 0.42, girth * 0.6, DARK)
+    elif kind == "wool":
+        for k in range(9):
+            x = (k / 8 - 0.5) * (length + girth * 0.5)
+            s.ellipse((x, -girth * 0.38), girth * 0.24, girth * 0.22, LIGHT)
+            s.ellipse((x, girth * 0.26), girth * 0.22, girth * 0.2, LIGHT)
+        s.ellipse((0, 0), length / 2 + girth * 0.3, girth * 0.45, LIGHT)
+    elif kind == "spines":
+        for k in range(12):
+            x = (k / 11 - 0.6) * (length + girth * 0.4)
+            s.limb((x, -girth * 0.3), (x - 0.14, -girth * 0.5 - 0.24), 0.06, 0.01, DARK)
+    elif kind == "plates":
+        for k in range(7):
+            x = (k / 6 - 0.5) * (length + girth * 0.3)
+            s.star((x, -girth * 0.55), 4, 0.15, 0.6, ACCENT)
+
+
+WINGS = {  # outline from the shoulder, in units of the body's length
+    "broad": ((0.3, 0), (0.1, -0.9), (-0.2, -1.15), (-0.4, -0.95), (-0.55, -0.6), (-0.35, 0)),
+    "slim": ((0.2, 0), (0.15, -0.7), (-0.35, -1.4), (-0.2, -0.6), (-0.25, 0)),
+    "swallow": ((0.2, 0), (0.25, -0.5), (-0.6, -1.2), (-0.15, -0.45), (-0.2, 0)),
+    "leather": ((0.2, 0), (0.3, -0.7), (0, -1.1), (-0.3, -0.55), (-0.5, -0.85), (-0.6, -0.2), (-0.3, 0)),
+}
+
+
+def bird(
+    s: Sketch,
+    moves: list[float],
+    flying: str = "",
+    length: float = 0.5,
+    girth: float = 0.34,
+    upright: float = 20.0,
+    neck: float = 0.15,
+    head: float = 0.15,
+    beak: float = 0.16,
+    bill: str = "cone",
+    leg: float = 0.3,
+    tail: float = 0.35,
+    fan: str = "wedge",
+    crest: str = "",
+    discs: bool = False,
+) -> None:
+    """A bird: standing or swimming (leg 0), or flying with a kind of wings."""
+    a = 90 + upright
+    front, rear = toward((0, 0), a, length / 2), toward((0, 0), a, -length / 2)
+    if flying:
+        wing = [(x * length * 1.3 + 0.05, y * 0.6 + 0.08 * moves[0]) for x, y in WINGS[flying]]
+        s.polygon([(x + 0.12, y * 0.9) for x, y in wing], MAIN + FAR)
+    _fan(s, rear, a, tail, fan)
+    if leg and not flying:
+        for k, shift in enumerate((0.05, -0.05)):
+            foot = (shift + 0.04 * moves[k], girth * 0.3 + leg)
+            s.limb((shift, girth * 0.25), foot, 0.045, 0.03, ACCENT)
+            s.limb((foot[0] - 0.05, foot[1]), (foot[0] + 0.1, foot[1]), 0.035, 0.03, ACCENT)
+    s.ellipse((0, 0), length * 0.62, girth / 2, MAIN, turn=-upright)
+    belly = toward((0.0, girth * 0.12), a, length * 0.15)
+    s.ellipse(belly, length * 0.4, girth * 0.3, LIGHT, turn=-upright)
+    throat = toward(front, 150 + 10 * moves[2], neck)
+    bend = (throat[0] - neck * 0.16, (front[1] + throat[1]) / 2)
+    s.chain([toward((0, 0), a, length * 0.3), bend, throat], girth * 0.5, head * 0.9)
+    _crest(s, throat, head, crest)
+    s.ellipse(throat, head, head * 0.92)
+    if discs:
+        s.ellipse((throat[0] + head * 0.45, throat[1]), head * 0.5, head * 0.5, LIGHT)
+    _bill(s, (throat[0] + head * 0.8, throat[1]), (head, beak), bill)
+    s.ellipse((throat[0] + head * 0.42, throat[1] - head * 0.15), head * 0.22, head * 0.24, DARK)
+    if flying:
+        s.polygon(wing, SECOND)
+    else:
+        s.ellipse((-length * 0.12, -girth * 0.02), length * 0.46, girth * 0.3, SECOND, turn=-upright)
+
+
+def _fan(s: Sketch, rear: Point, a: float, tail: float, fan: str) -> None:
+    if fan == "wedge":
+        s.limb(rear, toward(rear, a - 180 - 6, tail), 0.14, 0.18, SECOND)
+    elif fan == "fork":
+        for spread in (-16, 14):
+            s.limb(rear, toward(rear, a - 180 + spread, tail), 0.1, 0.02, SECOND)
+    elif fan == "sickle":
+        for spread in (20, 40, 60):
+            middle = toward(rear, a - 180 - spread, tail * 0.7)
+            s.chain([rear, middle, (middle[0] - 0.16, middle[1] + 0.2)], 0.1, 0.03, SECOND)
+    elif fan == "wheel":
+        for spread in range(-20, 100, 15):
+            tip = toward(rear, a - 180 - spread, tail)
+            s.limb(rear, tip, 0.05, 0.16, SECOND)
+            s.ellipse(tip, 0.06, 0.06, ACCENT)
+    elif fan == "train":
+        s.chain([rear, (rear[0] - tail * 0.6, rear[1] + 0.1), (rear[0] - tail, rear[1] + 0.4)], 0.12, 0.2, SECOND)
+
+
+def _crest(s: Sketch, skull: Point, head: float, kind: str) -> None:
+    x, y = skull
+    if kind == "comb":
+        for k in range(3):
+            s.ellipse((x - head * 0.5 + k * head * 0.5, y - head), head * 0.3, head * 0.4, ACCENT)
+        s.ellipse((x + head * 0.9, y + head * 0.8), head * 0.2, head * 0.4, ACCENT)
+    elif kind == "tuft":
+        s.chain([(x, y - head * 0.6), (x - head, y - head * 1.6)], head * 0.5, 0.02, SECOND)
+    elif kind == "horns":
+        for side in (-0.6, 0.5):
+            s.limb((x + side * head, y - head * 0.6), (x + side * head * 1.5, y - head * 1.5), head * 0.4, 0.01)
+    elif kind == "fan":
+        for k in range(4):
+            s.limb((x, y), (x - head * (1.6 - k * 0.6), y - head * 1.7), 0.05, 0.08, ACCENT)
+
+
+def _bill(s: Sketch, at: Point, size: tuple[float, float], kind: str) -> None:
+    (x, y), (head, beak) = at, size
+    if kind == "cone":
+        s.polygon(((x, y - head * 0.35), (x + beak, y + head * 0.1), (x, y + head * 0.4)), ACCENT)
+    elif kind == "hook":
+        points = ((x, y - head * 0.4), (x + beak, y - head * 0.1), (x + beak * 0.9, y + head * 0.6))
+        s.polygon((*points, (x + beak * 0.5, y + head * 0.2), (x, y + head * 0.3)), ACCENT)
+    elif kind == "flat":
+        s.limb((x, y + head * 0.15), (x + beak, y + head * 0.35), head * 0.5, head * 0.45, ACCENT)
+    elif kind == "spear":
+        s.limb((x - 0.02, y), (x + beak, y + beak * 0.12), head * 0.4, 0.02, ACCENT)
+    elif kind == "great":
+        points = ((x - 0.03, y - head * 0.5), (x + beak * 0.7, y - head * 0.5), (x + beak, y + head * 0.3))
+        s.polygon((*points, (x, y + head * 0.5)), ACCENT)
+    elif kind == "pouch":
+        s.ellipse((x + beak * 0.4, y + head * 0.5), beak * 0.5, head * 0.7, SECOND)
+        s.limb((x, y), (x + beak, y + head * 0.4), head * 0.4, head * 0.2, ACCENT)
+    elif kind == "bent":
+        s.chain([(x, y), (x + beak * 0.5, y + 0.02), (x + beak * 0.6, y + beak * 0.6)], head * 0.6, head * 0.3, ACCENT)
+
+
+TAILFINS = {
+    "fork": ((0, 0), (-0.35, -0.34), (-0.22, 0), (-0.35, 0.34)),
+    "fan": ((0.05, 0), (-0.26, -0.26), (-0.34, 0), (-0.26, 0.26)),
+    "crescent": ((0, 0), (-0.18, -0.46), (-0.16, 0), (-0.14, 0.3)),
+    "fluke": ((0, 0.05), (-0.2, -0.12), (-0.46, -0.3), (-0.34, -0.02), (-0.5, 0.12), (-0.2, 0.1)),
+    "veil": ((0.1, 0), (-0.4, -0.5), (-0.62, -0.2), (-0.45, 0), (-0.66, 0.24), (-0.38, 0.5)),
+}
+
+
+def fish(
+    s: Sketch,
+    moves: list[float],
+    length: float = 1.0,
+    depth: float = 0.4,
+    tailfin: str = "fan",
+    dorsal: str = "long",
+    snout: float = 0.0,
+    blunt: float = 0.0,
+    belly: bool = True,
+    spines: int = 0,
+    whiskers: bool = False,
+    spout: bool = False,
+) -> None:
+    """A swimmer, from goldfish to whale."""
+    wag = 0.08 * moves[0]
+    tail = (-length / 2 + 0.08, wag)
+    s.polygon([(tail[0] + x * (0.6 + depth), tail[1] + y * (0.55 + depth)) for x, y in TAILFINS[tailfin]], SECOND)
+    top = -depth / 2
+    if dorsal == "long":
+        s.lathe(((top - depth * 0.3, length * 0.12), (top + depth * 0.4, length * 0.36)), SECOND)
+    elif dorsal == "shark":
+        s.polygon(((0.14, top + 0.08), (-0.14, top - 0.28), (-0.12, top + 0.08)), MAIN)
+    elif dorsal == "sail":
+        s.polygon(((0.3, top + 0.1), (0.22, top - 0.42), (-0.3, top - 0.3), (-0.34, top + 0.12)), SECOND)
+    elif dorsal == "wings":
+        s.polygon(((0.2, top + 0.1), (-0.22, top - 0.5), (-0.12, top + 0.1)), SECOND)
+        s.polygon(((0.2, -top - 0.1), (-0.22, -top + 0.5), (-0.12, -top - 0.1)), SECOND)
+    for k in range(spines):
+        a = 360 * k / spines
+        s.limb((0, 0), toward((0, 0), a, depth * 0.72), 0.05, 0.01, DARK)
+    h, d = length / 2, depth / 2
+    nose = (h, -d * blunt), (h, d * blunt)
+    upper = [(-h, wag - 0.05), (-h * 0.4, -d * 0.8), (h * 0.15, -d), (h * 0.7, -d * (0.66 + blunt / 4)), nose[0]]
+    lower = [nose[1], (h * 0.7, d * (0.6 + blunt / 4)), (h * 0.1, d), (-h * 0.4, d * 0.72), (-h, wag + 0.05)]
+    if snout:
+        s.limb((h * 0.8, 0), (h + snout, -0.02), d * 0.5, 0.02, METAL)
+    s.polygon(upper + lower)
+    if belly:
+        s.polygon([(x, y * 0.9) for x, y in lower] + [(-h * 0.2, d * 0.3), (h * 0.5, d * 0.3)], LIGHT)
+    s.polygon(((h * 0.3, d * 0.2), (-0.02, d * 0.5 + 0.24 + 0.08 * moves[1]), (h * 0.02, d * 0.3)), SECOND)
+    s.ellipse((h * 0.68, -d * 0.2), 0.05, 0.05, LIGHT)
+    s.ellipse((h * 0.69, -d * 0.2), 0.028, 0.03, DARK)
+    s.limb((h * 0.46, -d * 0.55), (h * 0.42, d * 0.5), 0.03, 0.03, DARK)
+    if whiskers:
+        for y in (0.05, 0.15, 0.24):
+            s.limb((h * 0.92, 0.02), (h * 1.15, y + 0.06), 0.025, 0.01, DARK)
+    if spout:
+        for x in (-0.14, 0.14):
+            s.chain([(h * 0.4, -d * 0.9), (h * 0.4 + x, -d - 0.25), (h * 0.4 + 2 * x, -d - 0.2)], 0.05, 0.05, LIGHT)
+
+
+INSECT_WINGS = {  # ellipses: middle x (from the axis), y, half axes, turn
+    "butterfly": ((0.42, -0.24, 0.4, 0.3, -35), (0.34, 0.26, 0.28, 0.24, 35)),
+    "swallowtail": ((0.46, -0.3, 0.46, 0.22, -40), (0.28, 0.36, 0.16, 0.4, -25)),
+    "moth": ((0.46, 0.05, 0.46, 0.24, 28), (0.28, 0.3, 0.28, 0.2, 50)),
+    "bee": ((0.3, 0.02, 0.3, 0.12, 30), (0.22, 0.12, 0.22, 0.09, 50)),
+    "dragonfly": ((0.5, -0.18, 0.5, 0.075, -6), (0.48, 0.02, 0.48, 0.085, 10)),
+    "fly": ((0.3, 0.22, 0.38, 0.14, 58),),
+}
+
+
+def arthropod(
+    s: Sketch,
+    moves: list[float],
+    segments: tuple = ((0.0, 0.2, 0.2), (0.4, 0.24, 0.3)),
+    legs: int = 6,
+    reach: float = 0.5,
+    knee: float = 0.25,
+    wings: str = "",
+    antennae: float = 0.3,
+    claws: float = 0.0,
+    sting: bool = False,
+    split: bool = False,
+    eyes: float = 0.05,
+) -> None:
+    """Insects, spiders, crabs, seen from above. segments: (y, half width, half length) head first."""
+    first, last = segments[0], segments[-1]
+    middle = segments[min(1, len(segments) - 1)]
+    for side in (-1, 1):
+        for k in range(legs // 2):
+            share = k / max(1, legs // 2 - 1)
+            root = (0, middle[0] + middle[2] * (share - 0.5))
+            out = 0.1 * moves[(2 * k + (side > 0)) % 12]
+            joint = (side * reach * 0.55, root[1] + (share - 0.5) * knee - 0.06 + out)
+            foot = (side * reach, root[1] + (share - 0.5) * 3 * knee + out)
+            s.chain([root, joint, foot], 0.07, 0.025, DARK)
+        for x, y, rx, ry, turn in INSECT_WINGS.get(wings, ()):
+            s.ellipse((side * x, y), rx, ry, SECOND, turn=side * turn)
+            if wings in ("butterfly", "swallowtail", "moth"):
+                s.ellipse((side * x * 1.05, y), rx * 0.35, ry * 0.4, ACCENT, turn=side * turn)
+        if antennae:
+            y = first[0] - first[2] * 0.6
+            s.chain([(0, y), (side * 0.1, y - antennae * 0.6), (side * 0.22, y - antennae)], 0.03, 0.03, DARK)
+        if claws:
+            y = first[0] - first[2] * 0.3
+            elbow = (side * (first[1] + claws * 0.4), y - 0.02)
+            s.chain([(side * first[1] * 0.7, y + 0.08), elbow, (elbow[0], y - claws * 0.5)], 0.09, 0.08)
+            s.ellipse((elbow[0], y - claws * 0.75), claws * 0.26, claws * 0.36, ACCENT)
+            s.polygon(((elbow[0] - 0.03, y - claws * 1.15), (elbow[0], y - claws * 0.7), (elbow[0] + 0.06, y - claws * 1.15)), HOLE)
+    if sting:
+        y = last[0] + last[2]
+        points = [(0, y - 0.05), (0.04, y + 0.2), (0.2, y + 0.36), (0.36, y + 0.2), (0.3, y + 0.02)]
+        s.chain(points, 0.13, 0.05)
+    for k, (y, rx, ry) in enumerate(reversed(segments)):
+        s.ellipse((0, y), rx, ry, DARK if k == len(segments) - 1 and len(segments) > 1 else MAIN)
+    if split:
+        s.limb((0, middle[0] - middle[2]), (0, middle[0] + middle[2]), 0.03, 0.03, DARK)
+    for side in (-1, 1):
+        s.ellipse((side * first[1] * 0.55, first[0] - first[2] * 0.5), eyes, eyes, LIGHT)
+
+
+def serpent(
+    s: Sketch,
+    moves: list[float],
+    waves: float = 1.6,
+    amplitude: float = 0.16,
+    width: float = 0.13,
+    taper: float = 0.2,
+    beads: int = 0,
+    hood: float = 0.0,
+    fin: bool = False,
+    legs: int = 0,
+    head: float = 1.0,
+) -> None:
+    """A long body along a wave: snakes, eels, caterpillars, lizards with few legs."""
+    n = beads or 12
+    phase = 3 * moves[0]
+    path = [
+        (-1 + 2 * k / n, amplitude * math.sin(2 * math.pi * waves * k / n + phase)) for k in range(n + 1)
+    ]
+    for k in range(legs):
+        x, y = path[3 + (k * (n - 4)) // max(1, legs)]
+        s.limb((x, y), (x + 0.05 * moves[k % 12], y + width * 1.1), width * 0.35, width * 0.2, DARK)
+    if fin:
+        s.chain([(x, y - width * 0.45) for x, y in path[2:-1]], width * 0.7, width * 0.7, SECOND)
+    if beads:
+        for k, (x, y) in enumerate(path):
+            s.ellipse((x, y), width * 0.62, width * 0.62, SECOND if k % 2 else MAIN)
+    else:
+        s.chain(path, width * taper, width)
+    x, y = path[-1]
+    if hood:
+        s.ellipse((x - 0.02, y), width * 0.7, hood, MAIN)
+    s.ellipse((x + width * 0.4, y), width * 0.8 * head, width * 0.6 * head, MAIN)
+    s.ellipse((x + width * 0.5, y - width * 0.25), width * 0.18, width * 0.18, DARK)
+
+
+def mollusc(
+    s: Sketch,
+    moves: list[float],
+    dome: tuple[float, float] = (0.4, 0.4),
+    arms: int = 8,
+    reach: float = 0.7,
+    width: float = 0.1,
+    curl: float = 0.2,
+    eyes: bool = True,
+    pointed: bool = False,
+) -> None:
+    """A head with hanging arms: octopus, squid, jellyfish."""
+    rx, ry = dome
+    for k in range(arms):
+        share = k / (arms - 1) - 0.5
+        x = 1.4 * rx * share
+        sway = curl * math.sin(2 * k + 3 * moves[k % 12])
+        points = [(x, 0), (x * 1.25 + sway * 0.3, reach * 0.4), (x * 1.4 + sway, reach)]
+        s.chain(points, width, width * 0.4, SECOND if k % 2 else MAIN)
+    if pointed:
+        s.lathe(((-ry * 2.4, 0.02), (-ry * 1.7, rx * 1.4), (-ry * 1.3, rx * 0.8), (0.1, rx * 0.9)), MAIN)
+    else:
+        s.lathe(
+            ((-ry * 1.25, rx * 0.4), (-ry, rx * 0.8), (-ry * 0.5, rx), (0.04, rx * 0.95), (0.1, rx * 0.6)),
+            MAIN,
+        )
+    if eyes:
+        for side in (-1, 1):
+            s.ellipse((side * rx * 0.45, -ry * 0.1), 0.09, 0.09, LIGHT)
+            s.ellipse((side * rx * 0.45, -ry * 0.08), 0.05, 0.05, DARK)
+
+
+def snail(
+    s: Sketch, moves: list[float], tall: float = 1.0, whorls: int = 3, foot: bool = True
+) -> None:
+    """A coiled shell, with or without its owner."""
+    if foot:
+        s.limb((-0.6, 0.42), (0.6, 0.4), 0.1, 0.2, SECOND)
+        s.limb((0.5, 0.4), (0.66, 0.1 + 0.05 * moves[0]), 0.18, 0.14, SECOND)
+        for x in (0.62, 0.76):
+            s.limb((0.66, 0.08), (x + 0.04 * moves[1], -0.16), 0.04, 0.05, SECOND)
+    for k in range(whorls):
+        r = 0.44 * (1 - k / (whorls + 0.5))
+        material = (MAIN, SECOND)[k % 2]
+        s.ellipse((-0.05 + 0.05 * k, 0.06 - (tall - 1) * 0.3 * k), r, r * (0.95 if tall <= 1 else 0.8), material)
+
+
+def starfish(
+    s: Sketch, moves: list[float], arms: int = 5, thick: float = 0.3, spines: bool = False
+) -> None:
+    """Arms around a middle, or spines around a ball."""
+    for k in range(arms):
+        a = 360 * k / arms + 6 * moves[k % 12]
+        tip = toward((0, 0), a, 1.0)
+        s.limb((0, 0), tip, thick, 0.03 if spines else thick * 0.4, DARK if spines else MAIN)
+        if not spines:
+            for share in (0.35, 0.6, 0.82):
+                s.ellipse(toward((0, 0), a, share), thick * 0.14, thick * 0.14, SECOND)
+    s.ellipse((0, 0), 0.6 if spines else thick * 0.8, 0.6 if spines else thick * 0.8)

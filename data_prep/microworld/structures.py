@@ -1,0 +1,331 @@
+"""Recipes of buildings and furniture."""
+
+from collections.abc import Callable
+
+from data_prep.microworld.sketch import (
+    ACCENT,
+    DARK,
+    FAR,
+    GLASS,
+    HOLE,
+    LIGHT,
+    MAIN,
+    METAL,
+    SECOND,
+    Sketch,
+    toward,
+)
+
+Roof = Callable[[Sketch, float, float, float, float], None]
+
+
+def _gable(s: Sketch, x: float, y: float, w: float, h: float) -> None:
+    s.polygon(((x - w * 1.12, y), (x, y - h), (x + w * 1.12, y)), SECOND)
+
+
+def _hip(s: Sketch, x: float, y: float, w: float, h: float) -> None:
+    s.polygon(((x - w * 1.15, y), (x - w * 0.6, y - h), (x + w * 0.6, y - h), (x + w * 1.15, y)), SECOND)
+
+
+def _gambrel(s: Sketch, x: float, y: float, w: float, h: float) -> None:
+    s.lathe(((y - h, w * 0.12), (y - h * 0.7, w * 0.7), (y, w * 1.1)), SECOND, x)
+
+
+def _dome(s: Sketch, x: float, y: float, w: float, h: float) -> None:
+    s.lathe(((y - h, w * 0.1), (y - h * 0.85, w * 0.5), (y - h * 0.5, w * 0.86), (y, w * 0.95)), SECOND, x)
+    s.limb((x, y - h), (x, y - h - 0.16), 0.04, 0.02, METAL)
+
+
+def _onion(s: Sketch, x: float, y: float, w: float, h: float) -> None:
+    knots = ((-1.4, 0.02), (-1.05, 0.2), (-0.8, 0.75), (-0.45, 1.15), (-0.15, 0.95), (0, 0.6))
+    s.lathe([(y + k * h, r * w) for k, r in knots], SECOND, x)
+
+
+def _spire(s: Sketch, x: float, y: float, w: float, h: float) -> None:
+    s.polygon(((x - w * 1.1, y), (x, y - h * 2.0), (x + w * 1.1, y)), SECOND)
+
+
+def _cross(s: Sketch, x: float, y: float, w: float, h: float) -> None:
+    _spire(s, x, y, w, h)
+    s.limb((x, y - h * 1.95), (x, y - h * 2.0 - 0.3), 0.045, 0.045, METAL)
+    s.limb((x - 0.09, y - h * 2.0 - 0.2), (x + 0.09, y - h * 2.0 - 0.2), 0.045, 0.045, METAL)
+
+
+def _battlement(s: Sketch, x: float, y: float, w: float, h: float) -> None:
+    for k in range(4):
+        left = x - w * 1.1 + k * w * 2.2 / 4
+        s.box(left, y - h, left + w * 0.34, y + 0.02, MAIN)
+    s.box(x - w * 1.1, y - h * 0.4, x + w * 1.1, y + 0.02, MAIN)
+
+
+def _pagoda(s: Sketch, x: float, y: float, w: float, h: float) -> None:
+    s.polygon(((x - w * 1.5, y - h * 0.25), (x - w * 0.5, y - h), (x + w * 0.5, y - h), (x + w * 1.5, y - h * 0.25), (x + w * 1.1, y), (x - w * 1.1, y)), SECOND)
+
+
+def _flat(s: Sketch, x: float, y: float, w: float, h: float) -> None:
+    s.box(x - w * 1.06, y - h * 0.2, x + w * 1.06, y, SECOND)
+
+
+def _thatch(s: Sketch, x: float, y: float, w: float, h: float) -> None:
+    s.lathe(((y - h, w * 0.1), (y - h * 0.4, w * 0.8), (y + 0.1, w * 1.3)), ACCENT, x)
+
+
+def _saw(s: Sketch, x: float, y: float, w: float, h: float) -> None:
+    for k in range(3):
+        left = x - w + k * w * 2 / 3
+        s.polygon(((left, y), (left, y - h), (left + w * 2 / 3, y)), SECOND)
+
+
+ROOFS: dict[str, Roof] = {
+    "gable": _gable,
+    "hip": _hip,
+    "gambrel": _gambrel,
+    "dome": _dome,
+    "onion": _onion,
+    "spire": _spire,
+    "cross": _cross,
+    "battlement": _battlement,
+    "pagoda": _pagoda,
+    "flat": _flat,
+    "thatch": _thatch,
+    "saw": _saw,
+}
+
+
+def building(
+    s: Sketch,
+    moves: list[float],
+    blocks: tuple = ((0.0, 0.6, 0.7, "gable"),),
+    roof: float = 0.5,
+    windows: int = 2,
+    storeys: int = 1,
+    door: float = 0.34,
+    arch: bool = False,
+    chimneys: int = 0,
+    bands: int = 0,
+    sails: bool = False,
+    columns: int = 0,
+    stilts: float = 0.0,
+    taper: float = 1.0,
+    smoke: bool = False,
+    dish: bool = False,
+) -> None:
+    """Blocks side by side or one upon another. blocks: (middle, half width, height, roof), where a
+    middle of None stacks the block upon the last."""
+    y = -stilts
+    last = 0.0
+    for k in range(chimneys):
+        x = blocks[0][1] * (0.5 - 0.5 * k)
+        s.box(x - 0.08, -blocks[0][2] - roof * 1.25, x + 0.08, -blocks[0][2] * 0.5, DARK)
+        if smoke:
+            s.ellipse((x - 0.1, -blocks[0][2] - roof * 1.4), 0.16, 0.1, LIGHT)
+    for x in (-0.8, -0.3, 0.3, 0.8) if stilts else ():
+        s.limb((x * blocks[0][1], 0), (x * blocks[0][1], y), 0.05, 0.05, DARK)
+    for middle, half, height, kind in blocks:
+        base = last if middle is None else y
+        x = middle or 0.0
+        top = base - height
+        s.lathe(((top, half * taper), (base, half)), MAIN, x)
+        for k in range(bands):
+            high = height / bands / 2
+            s.lathe(((top + 2 * k * high, half * taper), (top + (2 * k + 1) * high, half * taper * 1.03)), SECOND, x)
+        _windows(s, (x, base, half * taper, height), windows, storeys)
+        if kind:
+            ROOFS[kind](s, x, top, half * taper, roof)
+        last = top - (roof * 0.9 if kind == "pagoda" else 0)
+    for k in range(columns):
+        x = blocks[0][1] * (2 * (k + 0.5) / columns - 1)
+        s.box(x - 0.055, y - blocks[0][2], x + 0.055, y, LIGHT)
+    if door:
+        half = door * 0.32
+        s.box(-half, y - door, half, y, HOLE if arch else DARK)
+        if arch:
+            s.ellipse((0, y - door), half, half, HOLE)
+    if sails:
+        hub, turn = (0.0, last - roof * 0.2), 45 + 30 * moves[0]
+        for k in range(4):
+            tip = toward(hub, turn + 90 * k, 0.85)
+            s.limb(hub, tip, 0.05, 0.04, DARK)
+            s.limb(toward(hub, turn + 90 * k + 9, 0.25), toward(hub, turn + 90 * k + 9, 0.85), 0.13, 0.16, LIGHT)
+    if dish:
+        s.ellipse((0.1, last - roof * 0.5), 0.3, 0.18, METAL, turn=-40)
+
+
+def _windows(s: Sketch, block: tuple[float, float, float, float], across: int, storeys: int) -> None:
+    x, base, half, height = block
+    for r in range(storeys if across else 0):
+        top = base - height + height * (r + 0.25) / storeys
+        for k in range(across):
+            left = x - half + 2 * half * (k + 0.28) / across
+            s.box(left, top, left + 0.9 * half / across, top + height * 0.5 / storeys, GLASS)
+
+
+def bridge(
+    s: Sketch, moves: list[float], arches: int = 3, deck: float = 0.12, high: float = 0.5, towers: int = 0, rise: float = 0.0, aqueduct: bool = False, truss: bool = False
+) -> None:
+    """Bridges by what holds them."""
+    s.box(-1.2, -high, 1.2, -high + deck, SECOND)
+    if towers:
+        for x in (-0.55, 0.55):
+            s.box(x - 0.07, -high - 0.6, x + 0.07, 0.1, MAIN)
+        for x0, x1, sag in ((-1.2, -0.55, 0), (-0.55, 0.55, 1), (0.55, 1.2, 0)):
+            if sag:
+                s.chain([(x0, -high - 0.55), (0, -high - 0.06), (x1, -high - 0.55)], 0.05, 0.05, DARK)
+            else:
+                outer, inner = (x0, x1) if x0 < -1 else (x1, x0)
+                s.limb((outer, -high), (inner, -high - 0.55), 0.05, 0.05, DARK)
+        for k in range(11):
+            x = -0.45 + 0.09 * k
+            s.limb((x, -high), (x, -high - 0.1 - abs(x) * 0.8), 0.025, 0.025, DARK)
+        return
+    if truss:
+        for k in range(6):
+            x = -1.2 + 0.4 * k
+            s.limb((x, -high), (x + 0.2, -high - 0.4), 0.05, 0.05, MAIN)
+            s.limb((x + 0.2, -high - 0.4), (x + 0.4, -high), 0.05, 0.05, MAIN)
+        s.limb((-1, -high - 0.4), (1, -high - 0.4), 0.05, 0.05, MAIN)
+        for x in (-0.9, 0.9):
+            s.box(x - 0.08, -high, x + 0.08, 0.1, DARK)
+        return
+    for level in range(2 if aqueduct else 1):
+        base = 0.1 - level * (high + 0.1)
+        top = base - high - 0.1
+        s.polygon(((-1.2, base), (-1.2, top), (0, top - rise), (1.2, top), (1.2, base)))
+        n = arches * (1 + level)
+        for k in range(n):
+            x = -1.2 + 2.4 * (k + 0.5) / n
+            r = 0.9 / n
+            s.box(x - r, base - high * 0.4, x + r, base + 0.02, HOLE)
+            s.ellipse((x, base - high * 0.4), r, min(r, high * 0.45), HOLE)
+
+
+def tent(
+    s: Sketch, moves: list[float], peaks: int = 1, width: float = 0.9, height: float = 0.9, round_: bool = False, poles: int = 0, flag: bool = False, walls: float = 0.0
+) -> None:
+    """Tents, igloos and tepees."""
+    if round_:
+        s.lathe(((-height, width * 0.3), (-height * 0.8, width * 0.66), (-height * 0.4, width * 0.95), (0, width)))
+        s.ellipse((width * 0.35, -0.05), 0.26, 0.28, SECOND)
+        s.ellipse((width * 0.38, -0.02), 0.15, 0.18, DARK)
+        s.box(-width, 0, width, 0.25, HOLE)
+        return
+    for k in range(poles):
+        s.limb((0.1 * (k - 1), -height * 1.25), (-0.5 * width * (k - 1), 0), 0.035, 0.035, DARK)
+    if walls:
+        s.box(-width, -walls, width, 0, SECOND)
+    for k in range(peaks):
+        x = (k - (peaks - 1) / 2) * 2 * width / peaks
+        half = width / peaks
+        s.polygon(((x - half, -walls), (x, -height - walls), (x + half, -walls)))
+        if flag:
+            s.limb((x, -height - walls), (x, -height - walls - 0.3), 0.03, 0.03, DARK)
+            s.polygon(((x, -height - walls - 0.3), (x + 0.22, -height - walls - 0.22), (x, -height - walls - 0.14)), ACCENT)
+    s.polygon(((-0.14, 0), (0, -height * 0.62 - walls * 0.4), (0.14, 0)), DARK)
+
+
+def furniture(
+    s: Sketch,
+    moves: list[float],
+    width: float = 0.8,
+    seat: float = 0.5,
+    slab: float = 0.1,
+    back: float = 0.0,
+    slats: int = 0,
+    arms: float = 0.0,
+    legs: int = 4,
+    splay: float = 0.0,
+    pedestal: bool = False,
+    drawers: int = 0,
+    shelves: int = 0,
+    rockers: bool = False,
+    cushion: float = 0.0,
+    pillow: bool = False,
+    rails: float = 0.0,
+    wheels: bool = False,
+    round_: bool = False,
+) -> None:
+    """Seats, tables, beds and cupboards. seat: height of the slab above the floor."""
+    w = width / 2
+    if pedestal:
+        s.limb((0, 0), (0, -seat), 0.1, 0.08, METAL)
+        s.lathe(((-0.1, 0.06), (0, w * 0.6)), DARK)
+    else:
+        for k in range(legs):
+            x = w * 0.9 * (2 * k / max(1, legs - 1) - 1)
+            far = legs > 2 and k in (1, 2)
+            s.limb((x * 0.85 if far else x, -seat), (x * (1 + splay), -0.06 if far else 0), 0.08, 0.06, ACCENT + FAR * far)
+    if back:
+        if slats:
+            for k in range(slats):
+                x = w * (2 * (k + 0.5) / slats - 1)
+                s.box(x - 0.035, -seat - back, x + 0.035, -seat, MAIN)
+            s.box(-w, -seat - back, w, -seat - back + 0.1, MAIN)
+        elif round_:
+            s.ellipse((0, -seat - back * 0.5), w, back * 0.65)
+        else:
+            s.box(-w, -seat - back, w, -seat)
+    if shelves:
+        s.box(-w, -seat, w, 0, DARK)
+        for k in range(shelves):
+            y = -seat * (k + 0.12) / shelves
+            for j in range(6):
+                x = -w + 0.08 + j * (width - 0.12) / 6
+                s.box(x, y - seat * 0.6 / shelves, x + 0.09, y, (MAIN, SECOND, LIGHT)[(j + k) % 3])
+            s.box(-w, y, w, y + 0.06, ACCENT)
+        for x in (-w, w):
+            s.box(x - 0.04, -seat, x + 0.04, 0, ACCENT)
+    if drawers:
+        s.box(-w, -seat, w, -0.06)
+        for k in range(drawers):
+            y = -seat + 0.08 + k * (seat - 0.16) / drawers
+            s.box(-w * 0.86, y, w * 0.86, y + (seat - 0.3) / drawers, SECOND)
+            s.ellipse((0, y + (seat - 0.3) / drawers / 2), 0.05, 0.04, METAL)
+    s.box(-w * 1.04, -seat - slab / 2, w * 1.04, -seat + slab, ACCENT if cushion else MAIN)
+    if cushion:
+        s.limb((-w * 0.85, -seat - cushion * 0.5), (w * 0.85, -seat - cushion * 0.5), cushion, cushion, SECOND)
+    if pillow:
+        s.ellipse((-w * 0.72, -seat - 0.16), 0.2, 0.1, LIGHT)
+    if arms:
+        for side in (-1, 1):
+            s.limb((side * w, -seat + 0.1), (side * w, -seat - arms), 0.14, 0.16, MAIN)
+    if rails:
+        for side in (-1, 1):
+            s.box(side * w - 0.05, -seat - rails, side * w + 0.05, 0, ACCENT)
+    if rockers:
+        s.chain([(-w * 1.3, -0.06), (-w * 0.5, 0.05), (w * 0.5, 0.05), (w * 1.3, -0.06)], 0.07, 0.07, ACCENT)
+    if wheels:
+        for side in (-1, 1):
+            s.ring((side * w * 0.6, -0.26), 0.36, 0.06, DARK)
+
+
+def lamp(
+    s: Sketch, moves: list[float], shade: tuple[float, float, float] = (0.2, 0.4, 0.4), stalk: float = 0.8, base: float = 0.3, arm: float = 0.0, hanging: bool = False, arms: int = 0, lantern: bool = False
+) -> None:
+    """Lamps: shade is (upper half width, lower half width, height)."""
+    up, low, high = shade
+    if arms:
+        s.limb((0, 0), (0, -stalk), 0.07, 0.06, METAL)
+        s.lathe(((-0.12, 0.06), (0, base)), METAL) if not hanging else None
+        for k in range(arms):
+            x = (2 * k / (arms - 1) - 1) * 0.6
+            y = (-stalk * 0.55) if not hanging else 0.0
+            s.chain([(0, y), (x, y + 0.06), (x, y - 0.2)], 0.06, 0.06, METAL)
+            s.limb((x, y - 0.2), (x, y - 0.42), 0.09, 0.08, LIGHT)
+            s.ellipse((x, y - 0.52), 0.05, 0.09, ACCENT)
+        return
+    top = (arm, -stalk + abs(arm) * 0.2)
+    if hanging:
+        s.limb((0, -stalk - 0.7), (0, -stalk), 0.03, 0.03, DARK)
+    elif arm:
+        s.chain([(0, 0), (-arm * 0.5, -stalk * 0.6), (top[0], top[1] - high * 0.6)], 0.06, 0.06, METAL)
+    else:
+        s.limb((0, 0), (0, -stalk), 0.08, 0.06, METAL)
+    if base and not hanging:
+        s.lathe(((-0.1, base * 0.3), (0, base)), DARK)
+    if lantern:
+        s.box(-low, -stalk - high, low, -stalk, GLASS)
+        s.ellipse((0, -stalk - high * 0.4), low * 0.3, high * 0.25, ACCENT)
+        s.lathe(((-stalk - high - 0.24, 0.04), (-stalk - high, up * 1.3)), DARK)
+        s.box(-low * 1.1, -stalk - 0.06, low * 1.1, -stalk + 0.04, DARK)
+    else:
+        s.lathe(((top[1] - high, up), (top[1], low)), MAIN, top[0])

@@ -1,0 +1,384 @@
+"""Recipes of vehicles, all heading to the right."""
+
+from data_prep.microworld.sketch import (
+    ACCENT,
+    DARK,
+    GLASS,
+    HOLE,
+    LIGHT,
+    MAIN,
+    METAL,
+    SECOND,
+    Point,
+    Sketch,
+    toward,
+)
+
+
+def _wheel(s: Sketch, at: Point, radius: float, spokes: int = 0) -> None:
+    x, y = at
+    if spokes:
+        s.ring(at, radius, radius * 0.16, DARK)
+        for k in range(spokes):
+            s.limb(at, toward(at, 360 * k / spokes, radius * 0.9), 0.03, 0.03, METAL)
+        s.ellipse(at, radius * 0.16, radius * 0.16, DARK)
+    else:
+        s.ellipse(at, radius, radius, DARK)
+        s.ellipse(at, radius * 0.5, radius * 0.5, METAL)
+
+
+def _panes(s: Sketch, box: tuple[float, float, float, float], n: int, gap: float = 0.2) -> None:
+    x0, y0, x1, y1 = box
+    step = (x1 - x0) / n
+    for k in range(n):
+        s.box(x0 + step * (k + gap / 2), y0, x0 + step * (k + 1 - gap / 2), y1, GLASS)
+
+
+def _cargo(s: Sketch, span: tuple[float, float, float], kind: str) -> None:
+    x0, x1, h = span
+    if kind == "box":
+        s.box(x0, -h, x1, 0.0, SECOND)
+    elif kind == "tank":
+        s.ellipse((x0 + 0.12, -h / 2), 0.12, h / 2, SECOND)
+        s.ellipse((x1 - 0.12, -h / 2), 0.12, h / 2, SECOND)
+        s.box(x0 + 0.1, -h, x1 - 0.1, 0, SECOND)
+    elif kind == "logs":
+        for k in range(3):
+            s.limb((x0, -0.08 - 0.15 * k), (x1, -0.08 - 0.15 * k), 0.15, 0.15, ACCENT)
+    elif kind == "tip":
+        s.polygon(((x0 - 0.05, -h), (x1, -h * 0.85), (x1 - 0.08, 0), (x0 + 0.12, 0)), SECOND)
+    elif kind == "bed":
+        s.box(x0, -h, x1, 0.02, MAIN)
+    elif kind == "cover":
+        s.lathe(((-h, (x1 - x0) * 0.35), (-h * 0.75, (x1 - x0) * 0.5), (0, (x1 - x0) * 0.5)), LIGHT, (x0 + x1) / 2)
+    elif kind == "mixer":
+        s.ellipse(((x0 + x1) / 2, -h * 0.6), (x1 - x0) / 2, h * 0.42, SECOND, turn=-18)
+    elif kind == "hay":
+        s.lathe(((-h, (x1 - x0) * 0.2), (-h * 0.6, (x1 - x0) * 0.48), (0, (x1 - x0) * 0.55)), ACCENT, (x0 + x1) / 2)
+
+
+def _extra(s: Sketch, kind: str, top: tuple[float, float]) -> None:
+    x, y = top
+    if kind == "siren":
+        s.box(x - 0.08, y - 0.08, x + 0.08, y + 0.01, ACCENT)
+        s.ellipse((x, y - 0.1), 0.06, 0.05, GLASS)
+    elif kind == "sign":
+        s.box(x - 0.14, y - 0.11, x + 0.14, y + 0.01, LIGHT)
+    elif kind == "cross":
+        s.box(-0.62, -0.34, -0.5, -0.06, ACCENT)
+        s.box(-0.7, -0.26, -0.42, -0.14, ACCENT)
+    elif kind == "ladder":
+        for dy in (0, 0.12):
+            s.limb((-0.95, -0.5 - dy), (0.35, -0.66 - dy), 0.04, 0.04, METAL)
+        for k in range(7):
+            s.limb((-0.9 + 0.19 * k, -0.5 - 0.023 * k), (-0.9 + 0.19 * k, -0.64 - 0.023 * k), 0.03, 0.03, METAL)
+    elif kind == "chimney":
+        s.lathe(((-0.82, 0.1), (-0.72, 0.07), (-0.2, 0.07)), DARK, 0.55)
+        s.ellipse((0.45, -0.95), 0.16, 0.1, LIGHT)
+    elif kind == "exhaust":
+        s.limb((0.35, -0.3), (0.35, -0.7), 0.07, 0.06, DARK)
+    elif kind == "blade":
+        s.polygon(((0.85, -0.3), (1.05, -0.34), (0.98, 0.1), (1.06, 0.34), (0.88, 0.3)), METAL)
+        s.limb((0.5, 0.05), (0.92, 0.1), 0.08, 0.08, DARK)
+    elif kind == "arm":
+        s.chain([(0.1, -0.3), (0.6, -0.85), (1.05, -0.45)], 0.14, 0.1, ACCENT)
+        s.polygon(((0.95, -0.5), (1.18, -0.42), (1.1, -0.12), (0.88, -0.2)), METAL)
+    elif kind == "crane":
+        s.limb((-0.2, -0.4), (0.95, -1.15), 0.13, 0.08, ACCENT)
+        s.limb((0.93, -1.12), (0.93, -0.55), 0.03, 0.03, DARK)
+        s.ellipse((0.93, -0.5), 0.07, 0.07, METAL)
+    elif kind == "gun":
+        s.lathe(((-0.66, 0.22), (-0.4, 0.36)), MAIN, -0.05)
+        s.limb((0.1, -0.56), (0.95, -0.62), 0.1, 0.08, MAIN)
+    elif kind == "rack":
+        s.box(x - 0.35, y - 0.06, x + 0.3, y - 0.02, DARK)
+        s.ellipse((x, y - 0.14), 0.28, 0.09, ACCENT)
+    elif kind == "trolley":
+        s.limb((x, y), (x - 0.3, y - 0.35), 0.035, 0.035, DARK)
+    elif kind == "wing":
+        s.polygon(((-0.98, -0.42), (-0.66, -0.42), (-0.7, -0.36), (-0.95, -0.34)), ACCENT)
+        s.limb((-0.82, -0.38), (-0.8, -0.1), 0.04, 0.04, DARK)
+
+
+def wheeled(
+    s: Sketch,
+    moves: list[float],
+    length: float = 2.0,
+    body: float = 0.3,
+    cabin: tuple[float, float, float, float] = (-0.5, 0.4, 0.3, 0.2),
+    cargo: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    load: str = "",
+    wheels: tuple = (-0.6, 0.6),
+    wheel: float = 0.19,
+    rear: float = 0.0,
+    spokes: int = 0,
+    windows: int = 2,
+    rows: int = 1,
+    nose: float = 0.08,
+    extra: str = "",
+    track: bool = False,
+    shaft: float = 0.0,
+    open_top: bool = False,
+) -> None:
+    """Anything on wheels, from the side. cabin: (from, to, height, slant), cargo: (from, to, height)."""
+    h = length / 2
+    x0, x1, high, slant = cabin
+    if load:
+        _cargo(s, cargo, load)
+    if high and not open_top:
+        s.polygon(((x0, 0.02), (x0 + slant * 0.6, -high), (x1 - slant, -high), (x1, 0.02)), MAIN)
+        for r in range(rows):
+            top = -high + 0.06 + r * (high / rows)
+            width = x1 - x0 - slant * 1.4
+            left = x0 + slant * 0.6 + 0.02
+            _panes(s, (left, top, left + width + slant * 0.3, top + high / rows * 0.55), windows)
+    elif open_top:
+        s.polygon(((x1 - 0.22, 0), (x1 - 0.32, -0.24), (x1 - 0.27, -0.24), (x1 - 0.1, 0)), GLASS)
+        s.ellipse((x0 + 0.2, 0), 0.09, 0.14, DARK)
+    if body:
+        s.polygon(((-h, 0), (h - nose * 1.2, 0), (h, nose), (h, body), (-h, body)), MAIN)
+        s.box(-h, body * 0.55, h, body * 0.72, SECOND)
+        s.ellipse((h - 0.06, nose + 0.06), 0.05, 0.05, LIGHT)
+        s.box(-h, 0.04, -h + 0.06, 0.12, ACCENT)
+    if shaft:
+        s.limb((h * 0.9, body * 0.7), (h + shaft, body * 0.3), 0.06, 0.05, DARK)
+    if extra:
+        _extra(s, extra, ((x0 + x1) / 2, -high))
+    if track:
+        s.limb((-h * 0.7, body + 0.1), (h * 0.7, body + 0.1), 0.42, 0.42, DARK)
+        for x in wheels:
+            s.ellipse((x, body + 0.1), 0.13, 0.13, METAL)
+    else:
+        for k, x in enumerate(wheels):
+            r = rear if rear and k == 0 else wheel
+            _wheel(s, (x, body + wheel * 0.9 - r), r, spokes)
+
+
+def cycle(
+    s: Sketch,
+    moves: list[float],
+    front: float = 0.4,
+    rear: float = 0.4,
+    base: float = 1.1,
+    seat: float = 0.65,
+    bars: float = 0.7,
+    engine: bool = False,
+    deck: bool = False,
+    saddles: int = 1,
+    third: bool = False,
+    spokes: int = 8,
+    basket: bool = False,
+) -> None:
+    """Bicycles and their kin; sizes in units of a bicycle's wheel base."""
+    back, fore = (-base / 2, -rear), (base / 2, -front)
+    if base:
+        _wheel(s, fore, front, spokes)
+    if third:
+        _wheel(s, (back[0] - 0.14, back[1]), rear, spokes)
+    _wheel(s, back, rear, spokes)
+    saddle, handle = (-base * 0.22, -seat - 0.2), (base * 0.34, -bars - 0.2)
+    crank = (-base * 0.05, -rear * 0.8)
+    if deck:
+        s.chain([back, (back[0] + 0.1, -0.12), (fore[0] - 0.12, -0.14), handle], 0.1, 0.06, MAIN)
+    elif base:
+        for a, b in ((back, crank), (back, saddle), (crank, saddle), (crank, handle), (saddle, handle)):
+            s.limb(a, b, 0.065, 0.065, MAIN)
+    else:
+        s.limb(back, (0, -seat - 0.2), 0.07, 0.07, MAIN)
+        saddle = (0, -seat - 0.2)
+    if base:
+        s.limb(fore, handle, 0.06, 0.06, MAIN)
+        s.limb(handle, (handle[0] - 0.14, handle[1] - 0.07), 0.05, 0.05, DARK)
+    if engine:
+        s.ellipse((0.05, -0.42), 0.24, 0.18, METAL)
+        s.ellipse((0.12, -0.72), 0.28, 0.13, SECOND, turn=8)
+        s.limb((-0.05, -0.3), (-0.7, -0.26), 0.08, 0.12, METAL)
+    if basket:
+        s.box(handle[0] + 0.02, handle[1], handle[0] + 0.3, handle[1] + 0.24, ACCENT)
+    for k in range(saddles):
+        x = saddle[0] - 0.4 * k
+        s.limb((x - 0.14, saddle[1] - 0.03), (x + 0.12, saddle[1]), 0.1, 0.06, DARK)
+
+
+SAILS = {
+    "lateen": lambda x, h, w: ((x + 0.03, -h), (x + w, -0.2), (x + 0.03, -0.16)),
+    "square": lambda x, h, w: ((x - w / 2, -h), (x + w / 2, -h), (x + w * 0.62, -0.3), (x - w * 0.62, -0.3)),
+    "gaff": lambda x, h, w: ((x, -h * 0.75), (x - w * 0.9, -h), (x - w, -0.2), (x, -0.2)),
+    "junk": lambda x, h, w: ((x - w * 0.3, -h), (x + w * 0.7, -h * 0.8), (x + w * 0.8, -0.2), (x - w * 0.4, -0.25)),
+}
+
+
+def ship(
+    s: Sketch,
+    moves: list[float],
+    length: float = 2.0,
+    depth: float = 0.3,
+    rake: float = 0.25,
+    masts: tuple = (),
+    sail: str = "lateen",
+    height: float = 1.3,
+    spread: float = 0.6,
+    jib: bool = False,
+    decks: tuple = (),
+    funnels: tuple = (),
+    cargo: int = 0,
+    oars: int = 0,
+    stern: float = 0.0,
+    sub: bool = False,
+    flat: bool = False,
+    crane: bool = False,
+) -> None:
+    """Anything that floats, from the side. decks: (from, to, height) bottom up."""
+    h = length / 2
+    for k, x in enumerate(masts):
+        tall = height * (1 - 0.1 * (k % 2))
+        s.limb((x, 0), (x, -tall - 0.08), 0.05, 0.04, DARK)
+        s.polygon([(px + 0.06 * moves[k], py) for px, py in SAILS[sail](x, tall, spread)], (SECOND, LIGHT)[k % 2])
+        if sail == "square":
+            s.polygon(SAILS[sail](x, tall * 1.28, spread * 0.55)[:2] + SAILS[sail](x, tall, spread)[1::-1], LIGHT)
+    if jib and masts:
+        s.polygon(((masts[-1] + 0.08, -height * 0.9), (h + 0.1, -0.1), (masts[-1] + 0.1, -0.15)), LIGHT)
+    for k in range(cargo):
+        x = -h * 0.5 + k * (h * 1.35 / cargo)
+        s.box(x, -0.2, x + h * 1.2 / cargo, 0.02, (ACCENT, SECOND, METAL)[k % 3])
+        if k % 2:
+            s.box(x, -0.4, x + h * 1.2 / cargo, -0.2, (SECOND, METAL, ACCENT)[k % 3])
+    y = 0.0
+    for x in funnels:
+        s.box(x - 0.09, -0.75, x + 0.09, 0, ACCENT)
+        s.box(x - 0.09, -0.75, x + 0.09, -0.64, DARK)
+    for x0, x1, high in decks:
+        s.box(x0, y - high, x1, y + 0.02, LIGHT)
+        _panes(s, (x0 + 0.03, y - high * 0.75, x1 - 0.03, y - high * 0.3), max(2, int((x1 - x0) * 5)), 0.5)
+        y -= high
+    if crane:
+        s.limb((0.4, 0), (0.4, -0.8), 0.06, 0.05, DARK)
+        s.limb((0.4, -0.15), (-0.3, -0.75), 0.05, 0.04, DARK)
+    if sub:
+        s.ellipse((0, 0.1), h, depth * 0.6)
+        s.box(-0.18, -0.32, 0.18, 0, MAIN)
+        s.limb((0.08, -0.3), (0.08, -0.55), 0.05, 0.05, DARK)
+        for x in (-0.5, -0.25, 0.3, 0.55):
+            s.ellipse((x, 0.08), 0.06, 0.06, GLASS)
+    elif flat:
+        s.box(-h, 0, h, depth)
+        s.ellipse((-h, depth / 2), depth / 2, depth / 2, SECOND)
+        s.ellipse((h, depth / 2), depth / 2, depth / 2, SECOND)
+    else:
+        s.polygon(((-h, -stern), (-h * 0.7, 0), (h * 0.75, 0), (h + rake * 0.4, -rake * 0.6), (h - rake, depth), (-h + rake * 0.7, depth)))
+        s.polygon(((-h + rake * 0.5, depth * 0.65), (h - rake * 0.7, depth * 0.65), (h - rake, depth), (-h + rake * 0.7, depth)), SECOND)
+    for k in range(oars):
+        x = -h * 0.5 + k * h / max(1, oars - 1)
+        s.limb((x + 0.16, -0.08), (x - 0.2 + 0.1 * moves[k], depth + 0.2), 0.045, 0.1, ACCENT)
+
+
+def aircraft(
+    s: Sketch,
+    moves: list[float],
+    length: float = 2.0,
+    girth: float = 0.26,
+    wing: float = 0.8,
+    sweep: float = 0.5,
+    chord: float = 0.42,
+    planes: int = 1,
+    engines: int = 0,
+    propeller: bool = False,
+    rotor: float = 0.0,
+    fin: float = 0.4,
+    floats: bool = False,
+    windows: int = 6,
+    gear: bool = False,
+    delta: bool = False,
+    skids: bool = False,
+) -> None:
+    """Aeroplanes and helicopters, from the side and a little above."""
+    h, r = length / 2, girth / 2
+    if rotor:
+        s.limb((h * 0.2, 0), (-h * 1.1, -0.12), girth * 0.5, 0.08)
+        s.ring((-h * 1.1, -0.12), 0.16, 0.05, DARK)
+        s.limb((h * 0.35, -r), (h * 0.35, -r - 0.2), 0.06, 0.06, DARK)
+        s.limb((h * 0.35 - rotor, -r - 0.2 - 0.06 * moves[0]), (h * 0.35 + rotor, -r - 0.2 + 0.06 * moves[0]), 0.05, 0.05, METAL)
+        s.ellipse((h * 0.42, 0), h * 0.5, r)
+        s.ellipse((h * 0.66, -r * 0.15), h * 0.24, r * 0.7, GLASS)
+    else:
+        s.polygon(((-h + 0.36, -r * 0.3), (-h - 0.04, -r - fin), (-h + 0.14, -r - fin), (-h + 0.6, -r * 0.6)), SECOND)
+        s.polygon(((0.22, -r * 0.5), (-sweep * 0.5 - 0.1, -wing * 0.5), (-sweep * 0.5 - 0.28, -wing * 0.5), (0.22 - chord, -r * 0.4)), SECOND)
+        s.polygon(((-h, -r * 0.4), (h * 0.7, -r), (h * 0.94, -r * 0.5), (h, r * 0.2), (h * 0.8, r), (-h * 0.3, r), (-h, 0.02)))
+        s.polygon(((h * 0.7, -r * 0.9), (h * 0.9, -r * 0.5), (h * 0.84, -r * 0.1), (h * 0.66, -r * 0.3)), GLASS)
+        _panes(s, (-h * 0.4, -r * 0.4, h * 0.55, -r * 0.02), windows, 0.5) if windows else None
+        for k in range(planes):
+            y = r * 0.4 - k * girth * 1.5
+            root = 0.32 if not delta else 0.5
+            s.polygon(((root, y), (-sweep * 0.6, y + wing), (-sweep * 0.6 - chord * 0.4, y + wing), (root - chord * (1.9 if delta else 1), y + 0.02)))
+            if k:
+                for x in (0.05, -0.1):
+                    s.limb((x, y + 0.1), (x, r * 0.4), 0.03, 0.03, DARK)
+        for k in range(engines):
+            x, y = 0.12 - 0.22 * k - sweep * 0.2, r + 0.14 + 0.2 * k
+            s.ellipse((x, y), 0.16, 0.08, METAL)
+        s.polygon(((-h + 0.25, 0), (-h - 0.05, 0.16), (-h - 0.16, 0.16), (-h, -0.02)), SECOND)
+    if propeller:
+        s.limb((h + 0.02, -0.34), (h + 0.02, 0.34), 0.05, 0.05, DARK)
+        s.ellipse((h, 0), 0.07, 0.07, METAL)
+    if floats:
+        s.limb((-0.35, r + 0.4), (h * 0.8, r + 0.36), 0.16, 0.14, LIGHT)
+        for x in (-0.1, 0.5):
+            s.limb((x, r * 0.8), (x, r + 0.36), 0.04, 0.04, DARK)
+    if skids:
+        s.limb((0.0, r + 0.2), (h * 0.85, r + 0.2), 0.05, 0.05, DARK)
+        for x in (0.2, 0.6):
+            s.limb((x, r * 0.8), (x, r + 0.2), 0.04, 0.04, DARK)
+    if gear:
+        for x in (0.25, h * 0.75):
+            s.limb((x, r * 0.8), (x, r + 0.2), 0.05, 0.05, DARK)
+            s.ellipse((x, r + 0.24), 0.1, 0.1, DARK)
+
+
+def lifter(
+    s: Sketch,
+    moves: list[float],
+    bag: tuple[float, float] = (0.7, 0.8),
+    gores: int = 5,
+    basket: float = 0.25,
+    drop: float = 0.5,
+    fins: bool = False,
+    canopy: bool = False,
+) -> None:
+    """Balloons, airships and parachutes."""
+    rx, ry = bag
+    base = ry + drop
+    for x in (-0.5, 0.5):
+        s.limb((x * rx, ry * (0.5 if not canopy else 0.0)), (x * basket * 0.8, base), 0.03, 0.03, DARK)
+    if fins:
+        for dy in (-1, 1):
+            s.polygon(((-rx * 0.6, 0), (-rx * 1.15, dy * ry), (-rx * 0.9, 0)), SECOND)
+    if canopy:
+        s.lathe(((-ry, rx * 0.3), (-ry * 0.8, rx * 0.7), (-ry * 0.3, rx), (0.06, rx)), MAIN)
+    else:
+        s.ellipse((0, 0), rx, ry)
+    for k in range(gores):
+        x = (k / max(1, gores - 1) - 0.5) * 2
+        if k % 2 and not fins:
+            s.ellipse((x * rx * 0.62, -0.02), rx * 0.16, ry * (0.9 - 0.3 * abs(x)), SECOND)
+    if fins:
+        s.limb((-rx * 0.3, base - 0.04), (rx * 0.35, base - 0.04), basket, basket, METAL)
+    elif basket:
+        s.box(-basket / 2, base, basket / 2, base + basket * 0.8, ACCENT)
+
+
+def rocket(
+    s: Sketch, moves: list[float], girth: float = 0.3, boosters: int = 0, fins: float = 0.3, flame: bool = True, wings: bool = False
+) -> None:
+    """Upright flying tubes."""
+    if flame:
+        s.lathe(((0.95, girth * 0.6), (1.2, girth * 0.7), (1.5 + 0.1 * moves[0], 0.02)), ACCENT)
+    for k in range(boosters):
+        x = (-1, 1)[k % 2] * girth * 1.25
+        s.lathe(((-0.3, 0.01), (-0.1, girth * 0.45), (0.95, girth * 0.45)), SECOND, x)
+    for side in (-1, 1):
+        if fins:
+            s.polygon(((side * girth * 0.7, 0.4), (side * (girth + fins), 1.1), (side * girth * 0.7, 0.9)), SECOND)
+        if wings:
+            s.polygon(((side * girth * 0.7, -0.2), (side * (girth + 0.7), 0.7), (side * girth * 0.7, 0.8)), MAIN)
+    s.lathe(((-1.15, 0.01), (-0.8, girth * 0.65), (-0.4, girth), (0.6, girth), (0.95, girth * 0.7)))
+    s.ellipse((0, -0.35), girth * 0.42, girth * 0.42, GLASS)
