@@ -40,6 +40,8 @@ if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
     fi
     echo "setup: making .venv with $PYTHON"
     "$PYTHON" -m venv --clear .venv
+elif [ -n "${PYTHON:-}" ]; then
+    echo "setup: .venv is there already; to make it with PYTHON=$PYTHON, remove it first"
 fi
 
 .venv/bin/python - <<'END'
