@@ -1,4 +1,4 @@
-"""Residual networks: the paper's ResNet-50, -101 and -152, and nets that a laptop trains in minutes.
+"""Residual networks: the paper's ResNet-50, -101 and -152, and small ones trained in minutes.
 
 One construction and a table of variants (He et al. 2016, arXiv 1512.03385), in the form called v1.5
 that torchvision and timm have, so that their weights fit (see revisit.models.weights):
@@ -168,6 +168,10 @@ class _Stage(NamedTuple):
     dilation_before: int
     dilation: int
 
+    @property
+    def usual_stride(self) -> int:
+        return self.stride * self.dilation // self.dilation_before
+
 
 def _stages(blocks: Sequence[int], stem_stride: int, output_stride: int) -> list[_Stage]:
     """Plans the stages: a stride that would make the total pass output_stride becomes dilation."""
@@ -190,26 +194,26 @@ class _Layers:
         self._policy = keras.mixed_precision.Policy(COMPUTE_POLICIES[options.dtype])
 
     def convolution(
-        self, x: Any, filters: int, kernel_size: int, name: str, stride: int = 1, dilation: int = 1
+        self, x: Any, filters: int, kernel_size: int, name: str, **geometry: Any
     ) -> Any:
-        """Convolution without bias on an input that is padded already, or 1x1."""
+        """Convolution without bias. At stride 1 Keras' "same" is symmetric, and fast."""
         return keras.layers.Conv2D(
             filters,
             kernel_size,
-            stride,
-            dilation_rate=dilation,
             use_bias=False,
             kernel_initializer=self._options.kernel_initializer,
             dtype=self._policy,
             name=name,
+            **{"padding": "same"} | geometry,
         )(x)
 
-    def padded_convolution(
-        self, x: Any, filters: int, name: str, stride: int = 1, dilation: int = 1
-    ) -> Any:
-        """3x3, padded: [B, H, W, C] -> [B, H/stride, W/stride, filters], rounded up."""
-        x = self.padding(x, dilation, f"{name}/padding")
-        return self.convolution(x, filters, 3, name, stride, dilation)
+    def entering_convolution(self, x: Any, filters: int, name: str, stage: _Stage) -> Any:
+        """3x3, into the stage: [B, H, W, C] -> [B, H/stride, W/stride, filters], rounded up."""
+        padding = "same"
+        if stage.usual_stride > 1:
+            x, padding = self.padding(x, stage.dilation_before, f"{name}/padding"), "valid"
+        geometry = {"strides": stage.stride, "dilation_rate": stage.dilation_before}
+        return self.convolution(x, filters, 3, name, padding=padding, **geometry)
 
     def padding(self, x: Any, size: int, name: str) -> Any:
         return keras.layers.ZeroPadding2D(size, dtype=self._policy, name=name)(x)
@@ -237,8 +241,10 @@ class _Layers:
 
 
 def _stem(layers: _Layers, x: Any, stem: Stem) -> Any:
-    x = layers.padding(x, stem.padding, "stem/conv/padding")
-    x = layers.convolution(x, layers.width, stem.kernel_size, "stem/conv", stem.stride)
+    if stem.padding:
+        x = layers.padding(x, stem.padding, "stem/conv/padding")
+    geometry = {"strides": stem.stride, "padding": "valid"}
+    x = layers.convolution(x, layers.width, stem.kernel_size, "stem/conv", **geometry)
     x = layers.relu(layers.batch_norm(x, "stem/norm"), "stem/relu")
     return layers.max_pooling(x, "stem/max_pooling") if stem.max_pooling else x
 
@@ -259,24 +265,25 @@ def _residual_block(
     shortcut = x
     # So it is in the first block of every stage, save the first stage of basic blocks.
     if x.shape[-1] != filters_out:
-        shortcut = layers.convolution(x, filters_out, 1, f"{name}/shortcut_conv", stage.stride)
+        shortcut_name = f"{name}/shortcut_conv"
+        shortcut = layers.convolution(x, filters_out, 1, shortcut_name, strides=stage.stride)
         shortcut = layers.batch_norm(shortcut, f"{name}/shortcut_norm")
     x = block.residual(layers, x, name, filters, stage)
     return layers.relu(layers.add(x, shortcut, f"{name}/add"), f"{name}/relu")
 
 
 def _basic_residual(layers: _Layers, x: Any, name: str, filters: int, stage: _Stage) -> Any:
-    # What follows the place of the stride reads a grid that is coarser by it: there dilation begins.
-    x = layers.padded_convolution(x, filters, f"{name}/conv1", stage.stride, stage.dilation_before)
+    # What follows the stride reads a grid that is coarser by it: there the dilation begins.
+    x = layers.entering_convolution(x, filters, f"{name}/conv1", stage)
     x = layers.relu(layers.batch_norm(x, f"{name}/norm1"), f"{name}/relu1")
-    x = layers.padded_convolution(x, filters, f"{name}/conv2", dilation=stage.dilation)
+    x = layers.convolution(x, filters, 3, f"{name}/conv2", dilation_rate=stage.dilation)
     return layers.batch_norm(x, f"{name}/norm2", last_of_block=True)
 
 
 def _bottleneck_residual(layers: _Layers, x: Any, name: str, filters: int, stage: _Stage) -> Any:
     x = layers.convolution(x, filters, 1, f"{name}/conv1")
     x = layers.relu(layers.batch_norm(x, f"{name}/norm1"), f"{name}/relu1")
-    x = layers.padded_convolution(x, filters, f"{name}/conv2", stage.stride, stage.dilation_before)
+    x = layers.entering_convolution(x, filters, f"{name}/conv2", stage)
     x = layers.relu(layers.batch_norm(x, f"{name}/norm2"), f"{name}/relu2")
     x = layers.convolution(x, filters * 4, 1, f"{name}/conv3")
     return layers.batch_norm(x, f"{name}/norm3", last_of_block=True)
