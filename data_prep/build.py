@@ -1,0 +1,91 @@
+"""Builds a data set that training reads: TFRecords with labels closed over a taxonomy.
+
+    python -m data_prep.build --source=manifest --manifest=labels.csv --images=photos \
+        --taxonomy=classes.yaml --out=data/mine
+
+Beam's own flags are passed on: `--runner=DataflowRunner --project=...` builds it on many machines.
+The same command goes on where a build was stopped.
+"""
+
+import logging
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from absl import app, flags
+
+from revisit import cli
+from revisit.errors import UserError
+
+_SOURCES = ("manifest", "microworld")
+
+_SOURCE = flags.DEFINE_enum("source", "manifest", _SOURCES, "the form that the images come in")
+_OUT = flags.DEFINE_string("out", None, "directory of the data set; new, empty, or begun before")
+_MANIFEST = flags.DEFINE_string("manifest", "", "CSV, TSV or JSONL of paths and labels")
+_IMAGES = flags.DEFINE_string("images", "", "folder of the manifest's paths (default: its own)")
+_TAXONOMY = flags.DEFINE_string("taxonomy", "", "CSV or TSV of child,parent, YAML tree, or JSON")
+_SEED = flags.DEFINE_integer("seed", 0, "of the order on disk, the split, and drawn images")
+_VALIDATION_FRACTION = flags.DEFINE_float(
+    "validation_fraction", 0.05, "of the images that name no split", 0.0, 1.0
+)
+_EXAMPLES_PER_SHARD = flags.DEFINE_integer(
+    "examples_per_shard", 1024, "on average; 1024 photographs of 100 KB make 100 MB", 1
+)
+_MAX_BAD_FRACTION = flags.DEFINE_float(
+    "max_bad_fraction", 0.01, "of rows that may be rejected before the build fails", 0.0, 1.0
+)
+_NUM_IMAGES = flags.DEFINE_integer("num_images", 25_000, "to draw (microworld)", 1)
+_WORLD = flags.DEFINE_enum("world", "pretrain", ("pretrain", "transfer"), "microworld's")
+_NUM_PROCESSES = flags.DEFINE_integer(
+    "num_processes",
+    None,
+    "that read images in each of Beam's workers (default: one a core; 1 with a --runner of yours)",
+    1,
+)
+
+
+def _check_out() -> str:
+    if not _OUT.value:
+        raise UserError("--out is missing: name the directory of the data set, as --out=data/mine")
+    return str(_OUT.value)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Builds, then prints what was built."""
+    if len(argv) > 1:
+        raise app.UsageError(f"unexpected argument {argv[1]!r}: every argument is a --flag")
+    out = _check_out()
+    from data_prep.builder import BuildOptions, build
+    from data_prep.pipeline import PlanOptions
+    from data_prep.report import describe
+    from data_prep.sources.source import SourceOptions
+    from revisit.data.records import read_dataset
+
+    options = BuildOptions(
+        source_name=_SOURCE.value,
+        source=SourceOptions(
+            manifest=_MANIFEST.value,
+            images=_IMAGES.value,
+            taxonomy=_TAXONOMY.value,
+            seed=_SEED.value,
+            num_images=_NUM_IMAGES.value,
+            world=_WORLD.value,
+        ),
+        out=out,
+        plan=PlanOptions(_SEED.value, _VALIDATION_FRACTION.value, _EXAMPLES_PER_SHARD.value),
+        max_bad_fraction=_MAX_BAD_FRACTION.value,
+        num_processes=_NUM_PROCESSES.value,
+    )
+    build(options, _beam_options)
+    print(describe(read_dataset(out)))
+
+
+_beam_options: dict[str, Any] = {}
+
+if __name__ == "__main__":
+    # Beam takes seconds to import: worker processes, which import this file too, do without.
+    logging.getLogger().addFilter(lambda record: "apitools" not in record.getMessage())
+    from data_prep.builder import split_arguments
+
+    sys.argv[1:], _beam_options = split_arguments(sys.argv[1:])
+    cli.run(main)

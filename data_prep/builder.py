@@ -1,0 +1,153 @@
+"""One build from beginning to end: plan, shards, and what makes the directory a data set."""
+
+import hashlib
+import os
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions, _BeamArgumentParser
+
+from data_prep import directory as directory_lib
+from data_prep.pipeline import BuildShards, PlanOptions
+from data_prep.report import Progress
+from data_prep.sources import SOURCES
+from data_prep.sources.source import Source, SourceOptions
+from revisit.data import records
+from revisit.errors import UserError
+
+_RUNNER_FLAGS = ("runner", "direct_running_mode")
+
+
+class BuildOptions(NamedTuple):
+    """What the flags of `python -m data_prep.build` say.
+
+    Attributes:
+      source_name: one of SOURCES.
+      source: what it is told.
+      out: the data set's directory.
+      plan: where an image goes.
+      max_bad_fraction: in [0, 1]: of the rows that may be rejected.
+      num_processes: that read images in each of Beam's workers; None: see `choose_processes`.
+    """
+
+    source_name: str
+    source: SourceOptions
+    out: str
+    plan: PlanOptions
+    max_bad_fraction: float
+    num_processes: int | None
+
+
+def split_arguments(argv: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
+    """Separates Beam's flags from all others.
+
+    Returns:
+      The other arguments, and Beam's as a dict of name -> value, those that were given.
+    """
+    parser = _BeamArgumentParser(
+        "data_prep.build", "data_prep.build --help", allow_abbrev=False, add_help=False
+    )
+    for options in PipelineOptions.__subclasses__():
+        options._add_argparse_args(parser)
+    given, others = parser.parse_known_args(list(argv))
+    return others, {k: v for k, v in vars(given).items() if v != parser.get_default(k)}
+
+
+def choose_processes(wanted: int | None, beam_options: dict[str, Any]) -> int:
+    """All cores, where Beam runs in this process; where it has workers of its own, one in each."""
+    if wanted is not None:
+        return wanted
+    has_workers = any(name in beam_options for name in _RUNNER_FLAGS)
+    return 1 if has_workers else len(os.sched_getaffinity(0))
+
+
+def _digest(path: str) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while chunk := file.read(2**20):
+            digest.update(chunk)
+    return digest.hexdigest()[:16]
+
+
+def _make_plan(options: BuildOptions, source: Source) -> dict[str, Any]:
+    """All that decides the bytes of a data set, but for the images themselves."""
+    given = options.source
+    return {
+        **options.plan._asdict(),
+        **given._asdict(),
+        "source": options.source_name,
+        "manifest": _digest(given.manifest) if given.manifest else "",
+        "images": os.path.abspath(given.images or os.path.dirname(given.manifest)),
+        "taxonomy": source.taxonomy.fingerprint(),
+        "version": directory_lib.VERSION,
+    }
+
+
+def _user_error(error: Exception) -> UserError | None:
+    """The user's mistake inside what a runner raises, which tells a worker's traceback as text."""
+    if isinstance(error, UserError):
+        return error
+    match = re.search(r"^(?:\w+\.)*(UserError|OSError): (.*?)( \[while .*)?$", str(error), re.M)
+    return UserError(match[2]) if match else None
+
+
+def _run(options: BuildOptions, source: Source, beam_options: dict[str, Any]) -> None:
+    pipeline = beam.Pipeline(options=PipelineOptions.from_dictionary(beam_options))
+    num_processes = choose_processes(options.num_processes, beam_options)
+    _ = pipeline | BuildShards(source, options.out, options.plan, num_processes)
+    try:
+        pipeline.run().wait_until_finish()
+    except Exception as error:
+        mistake = _user_error(error)
+        if mistake is None:
+            raise
+        raise mistake from error
+
+
+def _check_rejects(options: BuildOptions, num_rejects: int, num_images: int) -> None:
+    total = num_rejects + num_images
+    path = os.path.join(options.out, records.REJECTS_FILE)
+    if num_images == 0:
+        raise UserError(f"no image is left of {total:,} rows: {path} says why")
+    if num_rejects > options.max_bad_fraction * total:
+        raise UserError(
+            f"{num_rejects:,} of {total:,} rows were rejected, more than --max_bad_fraction="
+            f"{options.max_bad_fraction}: mend what {path} lists, or raise the fraction"
+        )
+
+
+def build(options: BuildOptions, beam_options: dict[str, Any]) -> None:
+    """Builds a data set, or goes on with one that was begun; nothing where it is whole.
+
+    Args:
+      options: what to build.
+      beam_options: Beam's own, name -> value.
+
+    Raises:
+      UserError: a source that can't be read, a directory that holds something else, or too many
+        rejects.
+    """
+    source = SOURCES[options.source_name](options.source)
+    plan = _make_plan(options, source)
+    directory_lib.begin(options.out, plan)
+    if directory_lib.is_whole(options.out):
+        return
+    directory_lib.forget_counts(options.out)
+    per_shard = options.plan.examples_per_shard
+
+    def measure() -> tuple[int, int]:
+        reports = directory_lib.read_reports(options.out, per_shard).values()
+        total = sum(directory_lib.read_counts(options.out).values())
+        return sum(report.num_examples for report in reports), total
+
+    with Progress(measure):
+        _run(options, source, beam_options)
+    reports = directory_lib.read_reports(options.out, per_shard)
+    rejects = directory_lib.read_row_rejects(options.out)
+    rejects += [reject for report in reports.values() for reject in report.rejects]
+    directory_lib.write_rejects(options.out, rejects)
+    num_images = sum(report.num_examples for report in reports.values())
+    _check_rejects(options, len(rejects), num_images)
+    directory_lib.finish(options.out, source, plan, reports)

@@ -1,0 +1,153 @@
+"""Tables for the terminal: what a data set holds, and how far its build has come."""
+
+import csv
+import os
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from revisit.data import records
+from revisit.data.records import Dataset
+from revisit.data.taxonomy import Taxonomy
+
+_NUM_HEAD = 5  # most and least frequent classes shown
+_FEW_IMAGES = (20, 100)
+
+
+def format_table(rows: Sequence[tuple[str, Any]]) -> str:
+    """Two columns: names, values."""
+    width = max(len(name) for name, _ in rows)
+    return "\n".join(f"  {name:<{width}}  {value}" for name, value in rows)
+
+
+def taxonomy_rows(taxonomy: Taxonomy) -> list[tuple[str, Any]]:
+    """The shape of a taxonomy."""
+    multiple = sum(len(parents) > 1 for parents in taxonomy.parents)
+    return [
+        ("classes", f"{taxonomy.num_classes:,}"),
+        ("leaves", f"{len(taxonomy.leaves()):,}"),
+        ("levels", taxonomy.depth()),
+        ("with several parents", f"{multiple:,}"),
+        ("roots", f"{len(taxonomy.roots()):,}"),
+    ]
+
+
+def _split_rows(dataset: Dataset, split: str) -> list[tuple[str, Any]]:
+    num_images = dataset.num_examples(split)
+    given = dataset.metadata["num_given"][split] / max(1, num_images)
+    closed = sum(dataset.metadata["positive_counts"][split]) / max(1, num_images)
+    return [
+        (f"{split}: images", f"{num_images:,} in {len(dataset.shards[split])} shards"),
+        (f"{split}: labels an image", f"{given:.2f} given, {closed:.2f} with ancestors"),
+    ]
+
+
+def _tail_rows(dataset: Dataset) -> list[tuple[str, Any]]:
+    """How the training images are spread over the classes (the first split's, if none is train)."""
+    all_counts = dataset.metadata["positive_counts"]
+    split = "train" if "train" in all_counts else next(iter(all_counts))
+    counts = np.array(all_counts[split])
+    order = np.argsort(-counts, kind="stable")
+    titles = dataset.taxonomy.titles
+
+    def named(ids: Any) -> str:
+        return ", ".join(f"{titles[id_]} {counts[id_]:,}" for id_ in ids)
+
+    few = ", ".join(f"{int((counts < n).sum()):,} under {n}" for n in _FEW_IMAGES)
+    return [
+        (f"{split}: head", named(order[:_NUM_HEAD])),
+        (f"{split}: tail", named(order[-_NUM_HEAD:])),
+        (f"{split}: classes with few images", few),
+    ]
+
+
+def _reject_reasons(directory: str) -> Counter[str]:
+    path = tfds.core.Path(directory) / records.REJECTS_FILE
+    if not path.exists():
+        return Counter()
+    with path.open() as file:
+        return Counter(_kind(row["reason"]) for row in csv.DictReader(file))
+
+
+def _kind(reason: str) -> str:
+    words = [
+        word for word in reason.split(":")[-1].split() if not set(word) & set("'\"0123456789/")
+    ]
+    return " ".join(words[:5]) or reason
+
+
+def _reject_rows(directory: str) -> list[tuple[str, Any]]:
+    reasons = _reject_reasons(directory)
+    kinds = ", ".join(f"{kind} {count:,}" for kind, count in reasons.most_common(5))
+    total = reasons.total()
+    return [("rejects", f"{total:,} in {records.REJECTS_FILE} ({kinds})" if total else "none")]
+
+
+def _size(dataset: Dataset) -> str:
+    paths = (shard.path for shards in dataset.shards.values() for shard in shards)
+    return f"{sum(tfds.core.Path(path).stat().length for path in paths) / 2**20:,.1f} MiB"
+
+
+def describe(dataset: Dataset) -> str:
+    """The table that `build` ends with and that `inspect` begins with."""
+    rows: list[tuple[str, Any]] = [("data set", f"{dataset.directory}, {_size(dataset)}")]
+    for split in dataset.shards:
+        rows += _split_rows(dataset, split)
+    rows += _tail_rows(dataset)
+    rows += taxonomy_rows(dataset.taxonomy)
+    conflicts = sum(dataset.metadata["num_conflicts"].values())
+    rows.append(("labels dropped in conflicts", f"{conflicts:,}"))
+    return format_table(rows + _reject_rows(dataset.directory))
+
+
+class Progress:
+    """One line on stderr while a build runs: images, rate, time left.
+
+    On a terminal the line is renewed every second, elsewhere one is added every half minute.
+
+    Args:
+      measure: gives (images written, images in all; 0 while unknown).
+    """
+
+    def __init__(self, measure: Callable[[], tuple[int, int]]) -> None:
+        self._measure = measure
+        self._started = time.monotonic()
+        self._is_terminal = sys.stderr.isatty()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> "Progress":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stopped.set()
+        self._thread.join()
+        self._print(end="\n")
+
+    def _run(self) -> None:
+        while not self._stopped.wait(1 if self._is_terminal else 30):
+            self._print(end="\r" if self._is_terminal else "\n")
+
+    def _print(self, end: str) -> None:
+        print(f"{self._line():<79}", end=end, file=sys.stderr, flush=True)
+
+    def _line(self) -> str:
+        done, total = self._measure()
+        seconds = time.monotonic() - self._started
+        if not total:
+            return f"reading rows, {seconds:.0f} s"
+        rate = done / seconds
+        left = f"{(total - done) / rate:.0f} s left" if 0 < done < total else f"{seconds:.0f} s"
+        return f"{done:,} of {total:,} images, {rate:,.0f} images/s, {left}"
+
+
+def relative(path: str) -> str:
+    """A path as a person who stands in the current directory would type it, if that is shorter."""
+    return min(path, os.path.relpath(path), key=len)

@@ -1,0 +1,273 @@
+"""Shards: which images stand in which, in which order, and how one is written.
+
+The hash of (seed, id) gives an image its place in a fixed random order, and a shard is a range of
+it: so the order on disk is random whatever the order of the rows, the first f percent of the
+records are a random subset nested in every larger one, and any worker may write any shard.
+
+A shard is written under a temporary name and renamed; then its report (`ShardReport`, JSON) says
+that it is finished, and a later run skips it.
+"""
+
+import dataclasses
+import hashlib
+import json
+import multiprocessing
+import os
+import struct
+import threading
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from data_prep import images, tfrecord
+from data_prep.labels import Labels
+from data_prep.sources.source import Annotations, Picture, Reject, Row, Source
+from revisit.data import records
+
+BUILD_DIRECTORY = ".build"  # inside the data set's directory, until it is whole
+COUNTS_FILE = "counts.json"  # there: split -> number of images
+ROW_REJECTS_FILE = "rejects.json"  # there: rows that came to no shard
+
+
+class Example(NamedTuple):
+    """One image that is to be written: its place in the order, where its pixels are, its labels."""
+
+    order: int
+    split: str
+    row: Row
+    labels: Labels
+
+
+class ShardKey(NamedTuple):
+    """A shard's place among those of its split."""
+
+    split: str
+    place: int
+    num_shards: int
+
+    @property
+    def name(self) -> str:
+        """Its file's name."""
+        return records.shard_name(self.split, self.place, self.num_shards)
+
+
+def hash_id(id_: str, seed: int, purpose: str) -> int:
+    """A uniform 64-bit number, the same on every machine; independent for each purpose."""
+    content = f"{seed}/{id_}".encode()
+    digest = hashlib.blake2b(content, digest_size=8, person=purpose.encode()).digest()
+    return int(struct.unpack(">Q", digest)[0])
+
+
+def hash_fraction(id_: str, seed: int, purpose: str) -> float:
+    """The same number in [0, 1)."""
+    return hash_id(id_, seed, purpose) / 2**64
+
+
+def shard_key(example: Example, num_images: int, examples_per_shard: int) -> ShardKey:
+    """The shard that an image belongs to.
+
+    Args:
+      example: the image.
+      num_images: in its split.
+      examples_per_shard: on average: shards are equal ranges of hashes, not equal counts.
+    """
+    num_shards = count_shards(num_images, examples_per_shard)
+    return ShardKey(example.split, example.order * num_shards >> 64, num_shards)
+
+
+def count_shards(num_images: int, examples_per_shard: int) -> int:
+    """Number of shards of a split: the nearest to the wanted size, at least one."""
+    return max(1, round(num_images / examples_per_shard))
+
+
+@dataclasses.dataclass
+class ShardReport:
+    """What is known of a finished shard; reports of many shards add up to a split's.
+
+    Attributes:
+      num_bytes: of the records, without TFRecord's framing.
+      num_given: labels as given, before closure.
+      positive_counts: class id -> number of images, closed labels.
+      max_positives, max_negatives: the longest lists.
+      single_label: every record has exactly one leaf.
+    """
+
+    num_examples: int = 0
+    num_bytes: int = 0
+    num_given: int = 0
+    num_negatives: int = 0
+    num_conflicts: int = 0
+    max_positives: int = 0
+    max_negatives: int = 0
+    single_label: bool = True
+    positive_counts: Counter[int] = dataclasses.field(default_factory=Counter)
+    rejects: list[Reject] = dataclasses.field(default_factory=list)
+
+    def count(self, record: bytes, labels: Labels) -> None:
+        """Takes one written record into account."""
+        self.num_examples += 1
+        self.num_bytes += len(record)
+        self.num_given += len(labels.leaf)
+        self.num_negatives += len(labels.negative)
+        self.num_conflicts += labels.num_conflicts
+        self.max_positives = max(self.max_positives, len(labels.positive))
+        self.max_negatives = max(self.max_negatives, len(labels.negative))
+        self.single_label = self.single_label and len(labels.leaf) == 1
+        self.positive_counts.update(labels.positive)
+
+    def add(self, other: "ShardReport") -> None:
+        """Takes another shard's report into account."""
+        for name in ("num_examples", "num_bytes", "num_given", "num_negatives", "num_conflicts"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.max_positives = max(self.max_positives, other.max_positives)
+        self.max_negatives = max(self.max_negatives, other.max_negatives)
+        self.single_label = self.single_label and other.single_label
+        self.positive_counts.update(other.positive_counts)
+        self.rejects.extend(other.rejects)
+
+    def to_json(self) -> str:
+        """As it lies on disk."""
+        return json.dumps(vars(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> "ShardReport":
+        """The inverse of `to_json`."""
+        fields = json.loads(text)
+        counts = {int(id_): count for id_, count in fields.pop("positive_counts").items()}
+        rejects = [Reject(*each) for each in fields.pop("rejects")]
+        return cls(positive_counts=Counter(counts), rejects=rejects, **fields)
+
+
+def report_path(directory: str, key: ShardKey) -> Any:
+    """Where the report of a finished shard lies."""
+    return tfds.core.Path(directory) / BUILD_DIRECTORY / f"{key.name}.json"
+
+
+def read_report(directory: str, key: ShardKey) -> ShardReport | None:
+    """The report of a shard; None where it is not finished."""
+    path = report_path(directory, key)
+    return ShardReport.from_json(path.read_text()) if path.exists() else None
+
+
+class _Writer(NamedTuple):
+    """Makes the records of one source."""
+
+    source: Source
+
+    def _objects(self, annotations: Annotations) -> dict[str, Any]:
+        ids = self.source.taxonomy.ids
+        unknown = next((name for name in annotations.box_labels if name not in ids), None)
+        if unknown is not None:
+            raise ValueError(f"unknown label {unknown!r} of a box")
+        return {"box": annotations.boxes, "label": [ids[name] for name in annotations.box_labels]}
+
+    def _groups(self, annotations: Annotations, image: images.CheckedImage) -> dict[str, Any]:
+        """The optional groups of a record."""
+        contents = self.source.contents
+        groups: dict[str, Any] = {}
+        if contents.objects:
+            groups["objects"] = self._objects(annotations)
+        if contents.people:
+            people = {"box": annotations.person_boxes, "keypoints": annotations.keypoints}
+            groups["people"] = people
+        if contents.mask:
+            mask = annotations.mask
+            if mask is None:
+                mask = np.zeros((image.height, image.width), np.uint8)
+            groups["mask"] = images.encode_mask(mask)
+        return groups
+
+    def record(self, example: Example) -> bytes:
+        """Reads, checks and encodes one image.
+
+        Raises:
+          OSError, ValueError: why it can't be used.
+        """
+        picture: Picture = self.source.read(example.row)
+        image = images.check_image(picture.encoded)
+        labels = {**example.labels._asdict(), "truth": example.labels.truth or ()}
+        annotations = picture.annotations or example.row.annotations or Annotations()
+        groups = self._groups(annotations, image)
+        content = {"id": example.row.id, "image": image.encoded, "labels": labels, **groups}
+        return records.encode_record(content, self.source.contents)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename:
+        return f"{os.fspath(error.filename)}: {error.strerror}"
+    return str(error)
+
+
+def _write_records(examples: Iterable[Example], source: Source, path: Any) -> ShardReport:
+    report = ShardReport()
+    writer = _Writer(source)
+    with path.open("wb") as file:
+        for example in examples:
+            try:
+                record = writer.record(example)
+            except (OSError, ValueError) as error:
+                row = example.row
+                report.rejects.append(Reject(row.origin, row.id, _reason(error)))
+                continue
+            file.write(tfrecord.frame(record))
+            report.count(record, example.labels)
+    return report
+
+
+def write_shard(key: ShardKey, examples: Iterable[Example], source: Source, directory: str) -> None:
+    """Writes one shard and its report, unless a former run finished it.
+
+    A shard of which images were rejected is written again: they may have been mended since.
+
+    Args:
+      key: which shard.
+      examples: its images, in order.
+      source: where they come from.
+      directory: the data set's.
+    """
+    finished = read_report(directory, key)
+    if finished is not None and not finished.rejects:
+        return
+    root = tfds.core.Path(directory)
+    # A name of its own for each try: two workers may try the same shard on some runners.
+    unfinished = root / BUILD_DIRECTORY / f"{key.name}.{uuid.uuid4().hex}"
+    report = _write_records(examples, source, unfinished)
+    unfinished.replace(root / key.name)
+    unfinished.write_text(report.to_json())
+    unfinished.replace(report_path(directory, key))
+
+
+def merge_reports(reports: Iterable[ShardReport]) -> ShardReport:
+    """One report of many shards."""
+    merged = ShardReport()
+    for report in reports:
+        merged.add(report)
+    return merged
+
+
+def shard_keys(num_images: Mapping[str, int], examples_per_shard: int) -> list[ShardKey]:
+    """All shards of a data set.
+
+    Args:
+      num_images: of each split.
+      examples_per_shard: on average.
+    """
+    counts = {split: count_shards(n, examples_per_shard) for split, n in num_images.items()}
+    return [ShardKey(split, place, n) for split, n in counts.items() for place in range(n)]
+
+
+def _exit_with_parent() -> None:
+    """Ends a worker process whose parent was killed: it would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def watch_parent() -> None:
+    """Begins a worker process of a pool."""
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
