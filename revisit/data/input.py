@@ -19,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from revisit.data import images
+from revisit.data.augment import Augment
 from revisit.data.records import Contents, Dataset, Shard, parse_record
 from revisit.data.views import take_fraction
 from revisit.errors import UserError
@@ -38,6 +39,7 @@ class Stream(NamedTuple):
     start: int = 0  # examples given out before, over all workers
     worker: int = 0
     num_workers: int = 1
+    augment: Augment | None = None  # of whole batches, after crop and flip
 
 
 class Group(NamedTuple):
@@ -154,13 +156,17 @@ def train_batches(
 
     def example(position: tf.Tensor, serialized: tf.Tensor) -> dict:
         seed = tf.stack([tf.constant(stream.seed, tf.int64), position])
-        return prepare(parse_record(serialized, contents), True, seed)
+        return {**prepare(parse_record(serialized, contents), True, seed), "seed": seed}
 
     examples = _records(shards, stream).shard(stream.num_workers, stream.worker)
     examples = examples.map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     batches = examples.batch(batch_size, drop_remainder=True)
 
     def finish(batch: dict) -> dict:
+        seeds = batch.pop("seed")
+        if stream.augment is not None:
+            pixels = stream.augment(tf.cast(batch["image"], tf.float32), seeds[0])
+            batch["image"] = tf.saturate_cast(tf.round(pixels), tf.uint8)
         return _finish({**batch, "weight": tf.ones([batch_size])})
 
     return batches.map(finish).prefetch(tf.data.AUTOTUNE)

@@ -21,6 +21,7 @@ import tf_keras as keras
 from ml_collections import ConfigDict
 
 from revisit.data import input as data_input
+from revisit.data.augment import make_augment
 from revisit.data.records import Dataset, Shard, read_dataset
 from revisit.errors import Interrupted, UserError
 from revisit.evaluation.evaluator import evaluate
@@ -178,6 +179,7 @@ def train_iterator(plan: Plan, step: int) -> Iterator[Any]:
             start=step * config.train.batch_size,
             worker=context.input_pipeline_id,
             num_workers=context.num_input_pipelines,
+            augment=make_augment(config.data.augment),
         )
         size = context.get_per_replica_batch_size(config.train.batch_size)
         return data_input.train_batches(
@@ -401,6 +403,8 @@ def train(
     keras.backend.clear_session()
     if config.train.deterministic:
         tf.config.experimental.enable_op_determinism()
+        # keras-cv's layers ask for it when they are made; nothing here draws from it
+        tf.random.set_global_generator(tf.random.Generator.from_seed(config.seed))
     strategy = strategy or make_strategy("one_device")
     plan = make_plan(config, mode, strategy)
     chief = is_chief(strategy)
