@@ -1,0 +1,42 @@
+"""Shows what a data set holds: a table, and a contact sheet for a person's eyes.
+
+python -m data_prep.inspect --data=data/mine
+"""
+
+import os
+from collections.abc import Sequence
+
+from absl import app, flags
+
+from revisit import cli
+from revisit.data.records import read_dataset
+from revisit.errors import UserError
+
+_DATA = flags.DEFINE_string("data", None, "directory of the data set")
+_SPLIT = flags.DEFINE_string("split", "train", "whose images are drawn")
+_NUM_IMAGES = flags.DEFINE_integer("num_images", 36, "drawn on the contact sheet", 1)
+_SHEET = flags.DEFINE_string(
+    "sheet", "", "file of the contact sheet (default: contact_sheet.png in the data set)"
+)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Prints the table and draws the sheet."""
+    if len(argv) > 1:
+        raise app.UsageError(f"unexpected argument {argv[1]!r}: every argument is a --flag")
+    if not _DATA.value:
+        raise UserError("--data is missing: name a data set's directory, as --data=data/mine")
+    dataset = read_dataset(_DATA.value)
+    dataset.num_examples(_SPLIT.value)  # there is such a split, or a clear line
+    from data_prep.report import describe
+
+    print(describe(dataset))
+    from data_prep.contact_sheet import write_contact_sheet  # with TensorFlow: the table is first
+
+    path = _SHEET.value or os.path.join(_DATA.value, "contact_sheet.png")
+    write_contact_sheet(dataset, _SPLIT.value, _NUM_IMAGES.value, path)
+    print(f"  contact sheet: {path}")
+
+
+if __name__ == "__main__":
+    cli.run(main)
