@@ -1,4 +1,4 @@
-"""A page of a data set's images for a person's eyes: titles of labels, boxes, masks, skeletons."""
+"""A page of a data set's images for a person's eyes: titles of labels, boxes, skeletons."""
 
 import io
 import itertools
@@ -16,7 +16,6 @@ from revisit.data.taxonomy import Taxonomy
 
 _COLUMNS = 6
 _CELL = 2.4  # inches
-_IGNORED = 255
 
 # COCO's limbs: pairs of keypoints (nose, eyes, ears, shoulders, elbows, wrists, hips, knees,
 # ankles).
@@ -65,18 +64,9 @@ def _draw_people(axes: Any, record: dict[str, Any], size: tuple[int, int]) -> No
         axes.scatter(x[visibility == 1], y[visibility == 1], s=4, color="red", zorder=3)
 
 
-def _draw_mask(axes: Any, record: dict[str, Any]) -> None:
-    if "mask" not in record:
-        return
-    mask = np.asarray(Image.open(io.BytesIO(record["mask"])))
-    shown = np.ma.masked_where((mask == 0) | (mask == _IGNORED), mask)
-    axes.imshow(shown, cmap="tab20", alpha=0.35, vmin=0, vmax=20, interpolation="nearest")
-
-
 def _draw(axes: Any, record: dict[str, Any], taxonomy: Taxonomy) -> None:
     image = np.asarray(Image.open(io.BytesIO(record["image"])).convert("RGB"))
     axes.imshow(image)
-    _draw_mask(axes, record)
     _draw_boxes(axes, record, image.shape[:2])
     _draw_people(axes, record, image.shape[:2])
     axes.set_title(_labels(record, taxonomy), fontsize=7, wrap=True)
