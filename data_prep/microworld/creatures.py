@@ -54,7 +54,12 @@ def _tail(s: Sketch, root: Point, kind: str, sway: float) -> None:
     elif kind == "stub":
         s.ellipse((x - 0.03, y), 0.08, 0.07, LIGHT)
     elif kind == "long":
-        points = [root, (x - 0.25, y + 0.14), (x - 0.5, y + 0.08 - sway), (x - 0.62, y - 0.2 - sway)]
+        points = [
+            root,
+            (x - 0.25, y + 0.14),
+            (x - 0.5, y + 0.08 - sway),
+            (x - 0.62, y - 0.2 - sway),
+        ]
         s.chain(points, 0.09, 0.05)
     elif kind == "whip":
         s.chain([root, (x - 0.3, y + 0.12), (x - 0.7, y + 0.16 + sway)], 0.06, 0.02, ACCENT)
@@ -158,12 +163,19 @@ def quadruped(
         _horns(s, skull, head, horns)
     s.ellipse(skull, head * 0.58, head * 0.5)
     s.limb(skull, (skull[0] + head * 0.3 + snout, skull[1] + head * 0.24), head * 0.8, head * 0.42)
-    s.ellipse((skull[0] + head * 0.36 + snout, skull[1] + head * 0.2), head * 0.13, head * 0.12, DARK)
+    s.ellipse(
+        (skull[0] + head * 0.36 + snout, skull[1] + head * 0.2), head * 0.13, head * 0.12, DARK
+    )
     if trunk:
         nose = (skull[0] + head * 0.45, skull[1] + head * 0.2)
         tip = (nose[0] + 0.12 + 0.12 * moves[6], nose[1] + 0.75)
         s.chain([nose, (nose[0] + 0.16, nose[1] + 0.3), tip], 0.2, 0.09)
-        s.chain([nose, (nose[0] + 0.2, nose[1] + 0.26), (nose[0] + 0.4, nose[1] + 0.2)], 0.08, 0.02, LIGHT)
+        s.chain(
+            [nose, (nose[0] + 0.2, nose[1] + 0.26), (nose[0] + 0.4, nose[1] + 0.2)],
+            0.08,
+            0.02,
+            LIGHT,
+        )
     if horns not in ("antlers", "palmate", "straight", "swept"):
         _horns(s, skull, head, horns)
     _ears(s, skull, head, ears)
@@ -174,11 +186,22 @@ def quadruped(
         _leg(s, start, (a[0] + swing[k + 2], a[1] + swing[k + 2]), (leg, thick), MAIN)
 
 
-def _mane(s: Sketch, throat: Point, skull: Point, size: tuple[float, float, float], kind: str) -> None:
+def _mane(
+    s: Sketch, throat: Point, skull: Point, size: tuple[float, float, float], kind: str
+) -> None:
     length, girth, head = size
     if kind == "crest":
         back = (length / 2 - girth * 0.5, -girth * 0.5)
-        s.chain([back, (throat[0] - head * 0.5, throat[1]), (skull[0] - head * 0.3, skull[1] - head * 0.6)], 0.13, 0.12, DARK)
+        s.chain(
+            [
+                back,
+                (throat[0] - head * 0.5, throat[1]),
+                (skull[0] - head * 0.3, skull[1] - head * 0.6),
+            ],
+            0.13,
+            0.12,
+            DARK,
+        )
     elif kind == "full":
         s.star((skull[0] - head * 0.25, skull[1] + head * 0.1), 11, head * 1.25, 0.8, SECOND)
     elif kind == "beard":
@@ -203,7 +226,15 @@ WINGS = {  # outline from the shoulder, in units of the body's length
     "broad": ((0.3, 0), (0.1, -0.9), (-0.2, -1.15), (-0.4, -0.95), (-0.55, -0.6), (-0.35, 0)),
     "slim": ((0.2, 0), (0.15, -0.7), (-0.35, -1.4), (-0.2, -0.6), (-0.25, 0)),
     "swallow": ((0.2, 0), (0.25, -0.5), (-0.6, -1.2), (-0.15, -0.45), (-0.2, 0)),
-    "leather": ((0.2, 0), (0.3, -0.7), (0, -1.1), (-0.3, -0.55), (-0.5, -0.85), (-0.6, -0.2), (-0.3, 0)),
+    "leather": (
+        (0.2, 0),
+        (0.3, -0.7),
+        (0, -1.1),
+        (-0.3, -0.55),
+        (-0.5, -0.85),
+        (-0.6, -0.2),
+        (-0.3, 0),
+    ),
 }
 
 
@@ -251,7 +282,9 @@ def bird(
     if flying:
         s.polygon(wing, SECOND)
     else:
-        s.ellipse((-length * 0.12, -girth * 0.02), length * 0.46, girth * 0.3, SECOND, turn=-upright)
+        s.ellipse(
+            (-length * 0.12, -girth * 0.02), length * 0.46, girth * 0.3, SECOND, turn=-upright
+        )
 
 
 def _fan(s: Sketch, rear: Point, a: float, tail: float, fan: str) -> None:
@@ -270,7 +303,12 @@ def _fan(s: Sketch, rear: Point, a: float, tail: float, fan: str) -> None:
             s.limb(rear, tip, 0.05, 0.16, SECOND)
             s.ellipse(tip, 0.06, 0.06, ACCENT)
     elif fan == "train":
-        s.chain([rear, (rear[0] - tail * 0.6, rear[1] + 0.1), (rear[0] - tail, rear[1] + 0.4)], 0.12, 0.2, SECOND)
+        s.chain(
+            [rear, (rear[0] - tail * 0.6, rear[1] + 0.1), (rear[0] - tail, rear[1] + 0.4)],
+            0.12,
+            0.2,
+            SECOND,
+        )
 
 
 def _crest(s: Sketch, skull: Point, head: float, kind: str) -> None:
@@ -283,7 +321,12 @@ def _crest(s: Sketch, skull: Point, head: float, kind: str) -> None:
         s.chain([(x, y - head * 0.6), (x - head, y - head * 1.6)], head * 0.5, 0.02, SECOND)
     elif kind == "horns":
         for side in (-0.6, 0.5):
-            s.limb((x + side * head, y - head * 0.6), (x + side * head * 1.5, y - head * 1.5), head * 0.4, 0.01)
+            s.limb(
+                (x + side * head, y - head * 0.6),
+                (x + side * head * 1.5, y - head * 1.5),
+                head * 0.4,
+                0.01,
+            )
     elif kind == "fan":
         for k in range(4):
             s.limb((x, y), (x - head * (1.6 - k * 0.6), y - head * 1.7), 0.05, 0.08, ACCENT)
@@ -301,13 +344,22 @@ def _bill(s: Sketch, at: Point, size: tuple[float, float], kind: str) -> None:
     elif kind == "spear":
         s.limb((x - 0.02, y), (x + beak, y + beak * 0.12), head * 0.4, 0.02, ACCENT)
     elif kind == "great":
-        points = ((x - 0.03, y - head * 0.5), (x + beak * 0.7, y - head * 0.5), (x + beak, y + head * 0.3))
+        points = (
+            (x - 0.03, y - head * 0.5),
+            (x + beak * 0.7, y - head * 0.5),
+            (x + beak, y + head * 0.3),
+        )
         s.polygon((*points, (x, y + head * 0.5)), ACCENT)
     elif kind == "pouch":
         s.ellipse((x + beak * 0.4, y + head * 0.5), beak * 0.5, head * 0.7, SECOND)
         s.limb((x, y), (x + beak, y + head * 0.4), head * 0.4, head * 0.2, ACCENT)
     elif kind == "bent":
-        s.chain([(x, y), (x + beak * 0.5, y + 0.02), (x + beak * 0.6, y + beak * 0.6)], head * 0.6, head * 0.3, ACCENT)
+        s.chain(
+            [(x, y), (x + beak * 0.5, y + 0.02), (x + beak * 0.6, y + beak * 0.6)],
+            head * 0.6,
+            head * 0.3,
+            ACCENT,
+        )
 
 
 TAILFINS = {
@@ -336,14 +388,19 @@ def fish(
     """A swimmer, from goldfish to whale."""
     wag = 0.08 * moves[0]
     tail = (-length / 2 + 0.08, wag)
-    s.polygon([(tail[0] + x * (0.6 + depth), tail[1] + y * (0.55 + depth)) for x, y in TAILFINS[tailfin]], SECOND)
+    s.polygon(
+        [(tail[0] + x * (0.6 + depth), tail[1] + y * (0.55 + depth)) for x, y in TAILFINS[tailfin]],
+        SECOND,
+    )
     top = -depth / 2
     if dorsal == "long":
         s.lathe(((top - depth * 0.3, length * 0.12), (top + depth * 0.4, length * 0.36)), SECOND)
     elif dorsal == "shark":
         s.polygon(((0.14, top + 0.08), (-0.14, top - 0.28), (-0.12, top + 0.08)), MAIN)
     elif dorsal == "sail":
-        s.polygon(((0.3, top + 0.1), (0.22, top - 0.42), (-0.3, top - 0.3), (-0.34, top + 0.12)), SECOND)
+        s.polygon(
+            ((0.3, top + 0.1), (0.22, top - 0.42), (-0.3, top - 0.3), (-0.34, top + 0.12)), SECOND
+        )
     elif dorsal == "wings":
         s.polygon(((0.2, top + 0.1), (-0.22, top - 0.5), (-0.12, top + 0.1)), SECOND)
         s.polygon(((0.2, -top - 0.1), (-0.22, -top + 0.5), (-0.12, -top - 0.1)), SECOND)
@@ -352,14 +409,30 @@ def fish(
         s.limb((0, 0), toward((0, 0), a, depth * 0.72), 0.05, 0.01, DARK)
     h, d = length / 2, depth / 2
     nose = (h, -d * blunt), (h, d * blunt)
-    upper = [(-h, wag - 0.05), (-h * 0.4, -d * 0.8), (h * 0.15, -d), (h * 0.7, -d * (0.66 + blunt / 4)), nose[0]]
-    lower = [nose[1], (h * 0.7, d * (0.6 + blunt / 4)), (h * 0.1, d), (-h * 0.4, d * 0.72), (-h, wag + 0.05)]
+    upper = [
+        (-h, wag - 0.05),
+        (-h * 0.4, -d * 0.8),
+        (h * 0.15, -d),
+        (h * 0.7, -d * (0.66 + blunt / 4)),
+        nose[0],
+    ]
+    lower = [
+        nose[1],
+        (h * 0.7, d * (0.6 + blunt / 4)),
+        (h * 0.1, d),
+        (-h * 0.4, d * 0.72),
+        (-h, wag + 0.05),
+    ]
     if snout:
         s.limb((h * 0.8, 0), (h + snout, -0.02), d * 0.5, 0.02, METAL)
     s.polygon(upper + lower)
     if belly:
-        s.polygon([(x, y * 0.9) for x, y in lower] + [(-h * 0.2, d * 0.3), (h * 0.5, d * 0.3)], LIGHT)
-    s.polygon(((h * 0.3, d * 0.2), (-0.02, d * 0.5 + 0.24 + 0.08 * moves[1]), (h * 0.02, d * 0.3)), SECOND)
+        s.polygon(
+            [(x, y * 0.9) for x, y in lower] + [(-h * 0.2, d * 0.3), (h * 0.5, d * 0.3)], LIGHT
+        )
+    s.polygon(
+        ((h * 0.3, d * 0.2), (-0.02, d * 0.5 + 0.24 + 0.08 * moves[1]), (h * 0.02, d * 0.3)), SECOND
+    )
     s.ellipse((h * 0.68, -d * 0.2), 0.05, 0.05, LIGHT)
     s.ellipse((h * 0.69, -d * 0.2), 0.028, 0.03, DARK)
     s.limb((h * 0.46, -d * 0.55), (h * 0.42, d * 0.5), 0.03, 0.03, DARK)
@@ -368,7 +441,12 @@ def fish(
             s.limb((h * 0.92, 0.02), (h * 1.15, y + 0.06), 0.025, 0.01, DARK)
     if spout:
         for x in (-0.14, 0.14):
-            s.chain([(h * 0.4, -d * 0.9), (h * 0.4 + x, -d - 0.25), (h * 0.4 + 2 * x, -d - 0.2)], 0.05, 0.05, LIGHT)
+            s.chain(
+                [(h * 0.4, -d * 0.9), (h * 0.4 + x, -d - 0.25), (h * 0.4 + 2 * x, -d - 0.2)],
+                0.05,
+                0.05,
+                LIGHT,
+            )
 
 
 INSECT_WINGS = {  # ellipses: middle x (from the axis), y, half axes, turn
@@ -412,13 +490,27 @@ def arthropod(
                 s.ellipse((side * x * 1.05, y), rx * 0.35, ry * 0.4, ACCENT, turn=side * turn)
         if antennae:
             y = first[0] - first[2] * 0.6
-            s.chain([(0, y), (side * 0.1, y - antennae * 0.6), (side * 0.22, y - antennae)], 0.03, 0.03, DARK)
+            s.chain(
+                [(0, y), (side * 0.1, y - antennae * 0.6), (side * 0.22, y - antennae)],
+                0.03,
+                0.03,
+                DARK,
+            )
         if claws:
             y = first[0] - first[2] * 0.3
             elbow = (side * (first[1] + claws * 0.4), y - 0.02)
-            s.chain([(side * first[1] * 0.7, y + 0.08), elbow, (elbow[0], y - claws * 0.5)], 0.09, 0.08)
+            s.chain(
+                [(side * first[1] * 0.7, y + 0.08), elbow, (elbow[0], y - claws * 0.5)], 0.09, 0.08
+            )
             s.ellipse((elbow[0], y - claws * 0.75), claws * 0.26, claws * 0.36, ACCENT)
-            s.polygon(((elbow[0] - 0.03, y - claws * 1.15), (elbow[0], y - claws * 0.7), (elbow[0] + 0.06, y - claws * 1.15)), HOLE)
+            s.polygon(
+                (
+                    (elbow[0] - 0.03, y - claws * 1.15),
+                    (elbow[0], y - claws * 0.7),
+                    (elbow[0] + 0.06, y - claws * 1.15),
+                ),
+                HOLE,
+            )
     if sting:
         y = last[0] + last[2]
         points = [(0, y - 0.05), (0.04, y + 0.2), (0.2, y + 0.36), (0.36, y + 0.2), (0.3, y + 0.02)]
@@ -448,7 +540,8 @@ def serpent(
     n = beads or 12
     phase = 3 * moves[0]
     path = [
-        (-1 + 2 * k / n, amplitude * math.sin(2 * math.pi * waves * k / n + phase)) for k in range(n + 1)
+        (-1 + 2 * k / n, amplitude * math.sin(2 * math.pi * waves * k / n + phase))
+        for k in range(n + 1)
     ]
     for k in range(legs):
         x, y = path[3 + (k * (n - 4)) // max(1, legs)]
@@ -487,10 +580,18 @@ def mollusc(
         points = [(x, 0), (x * 1.25 + sway * 0.3, reach * 0.4), (x * 1.4 + sway, reach)]
         s.chain(points, width, width * 0.4, SECOND if k % 2 else MAIN)
     if pointed:
-        s.lathe(((-ry * 2.4, 0.02), (-ry * 1.7, rx * 1.4), (-ry * 1.3, rx * 0.8), (0.1, rx * 0.9)), MAIN)
+        s.lathe(
+            ((-ry * 2.4, 0.02), (-ry * 1.7, rx * 1.4), (-ry * 1.3, rx * 0.8), (0.1, rx * 0.9)), MAIN
+        )
     else:
         s.lathe(
-            ((-ry * 1.25, rx * 0.4), (-ry, rx * 0.8), (-ry * 0.5, rx), (0.04, rx * 0.95), (0.1, rx * 0.6)),
+            (
+                (-ry * 1.25, rx * 0.4),
+                (-ry, rx * 0.8),
+                (-ry * 0.5, rx),
+                (0.04, rx * 0.95),
+                (0.1, rx * 0.6),
+            ),
             MAIN,
         )
     if eyes:
@@ -511,7 +612,12 @@ def snail(
     for k in range(whorls):
         r = 0.44 * (1 - k / (whorls + 0.5))
         material = (MAIN, SECOND)[k % 2]
-        s.ellipse((-0.05 + 0.05 * k, 0.06 - (tall - 1) * 0.3 * k), r, r * (0.95 if tall <= 1 else 0.8), material)
+        s.ellipse(
+            (-0.05 + 0.05 * k, 0.06 - (tall - 1) * 0.3 * k),
+            r,
+            r * (0.95 if tall <= 1 else 0.8),
+            material,
+        )
 
 
 def starfish(

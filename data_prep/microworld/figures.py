@@ -197,7 +197,10 @@ HATS: dict[str, Painter] = {
 # material), and discs. Each row: kind, then numbers in units of the figure.
 PROPS: dict[str, tuple[tuple, ...]] = {
     "sword": (("bar", 90, -0.06, 0.6, 0.05, 0.02, METAL), ("bar", 0, -0.1, 0.1, 0.05, 0.05, DARK)),
-    "spear": (("bar", 90, -0.5, 0.8, 0.045, 0.035, DARK), ("bar", 90, 0.78, 0.98, 0.13, 0.01, METAL)),
+    "spear": (
+        ("bar", 90, -0.5, 0.8, 0.045, 0.035, DARK),
+        ("bar", 90, 0.78, 0.98, 0.13, 0.01, METAL),
+    ),
     "staff": (("bar", 90, -0.75, 0.7, 0.05, 0.05, ACCENT), ("disc", 90, 0.72, 0.1, GLASS)),
     "rake": (
         ("bar", 90, -0.8, 0.6, 0.04, 0.04, ACCENT),
@@ -270,7 +273,10 @@ def _hold(s: Sketch, prop: str, hand: Point, forearm: float) -> None:
             )
         elif kind == "cloth":
             x, y = center
-            s.polygon(((x, y - 0.15), (x + rest[0], y - 0.1), (x + rest[0], y + 0.2), (x, y + 0.15)), rest[2])
+            s.polygon(
+                ((x, y - 0.15), (x + rest[0], y - 0.1), (x + rest[0], y + 0.2), (x, y + 0.15)),
+                rest[2],
+            )
         else:
             w, h, material = rest
             x, y = center
@@ -301,7 +307,9 @@ def _leg(s: Sketch, side: str, hip: Point, angles: Point, material: int, stout: 
     s.joint(f"{side}_ankle", ankle, shin, f"{side}_foot", "skirt")
 
 
-def _arm(s: Sketch, side: str, shoulder: Point, angles: Point, material: int, stout: float) -> Point:
+def _arm(
+    s: Sketch, side: str, shoulder: Point, angles: Point, material: int, stout: float
+) -> Point:
     elbow = toward(shoulder, angles[0], UPPER_ARM)
     wrist = toward(elbow, angles[1], FOREARM)
     upper, lower = f"{side}_upper_arm", f"{side}_forearm"

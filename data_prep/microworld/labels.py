@@ -21,10 +21,10 @@ def true_labels(world: str, seed: int, index: int) -> tuple[str, ...]:
 
 def _confused(name: str, truth: tuple[str, ...], rng: np.random.Generator) -> str:
     """A class that isn't in the image, most often a relative of the one that is."""
-    siblings, cousins = taxonomy.relatives(name)
-    everything = tuple(leaf.name for leaf in taxonomy.world_leaves("pretrain"))
-    first = int(np.searchsorted(np.cumsum(WRONG_SHARES)[:-1], rng.random(), side="right"))
-    for candidates in (siblings, cousins, everything)[first:]:
+    circles = (*taxonomy.relatives(name), taxonomy.world_names("pretrain"))
+    u = rng.random()
+    first = (u >= WRONG_SHARES[0]) + (u >= WRONG_SHARES[0] + WRONG_SHARES[1])
+    for candidates in circles[first:]:
         absent = [other for other in candidates if other not in truth]
         if absent:
             return absent[int(rng.integers(len(absent)))]

@@ -88,7 +88,9 @@ def _waves() -> Tile:
 def _planks() -> Tile:
     y, x = _grid()
     row = np.floor(y * 8)
-    return np.maximum(_wave(y * 8, 0.14), 0.35 * _wave(row * 0.37 + x * 0 + smooth_noise(9, 1, 5), 0.5))
+    return np.maximum(
+        _wave(y * 8, 0.14), 0.35 * _wave(row * 0.37 + x * 0 + smooth_noise(9, 1, 5), 0.5)
+    )
 
 
 def _tartan() -> Tile:
@@ -123,15 +125,24 @@ PATTERNS: dict[str, Callable[[], Tile]] = {
 GROUNDS = 12  # how many tiles of ground and sky there are
 
 
+LEVELS = 6  # steps from the first colour to the second
+
+
 @functools.cache
-def pattern_tile(name: str) -> Tile:
-    """[SIZE, SIZE] float32 in [0, 1]: how much of the second colour; 0 for "plain"."""
-    return np.zeros((SIZE, SIZE), np.float32) if name == "plain" else PATTERNS[name]()
+def pattern_tile(name: str) -> npt.NDArray[np.uint8]:
+    """[SIZE, SIZE] uint8: how much of the second colour, from 0 to LEVELS - 1."""
+    return np.rint(np.clip(PATTERNS[name](), 0, 1) * (LEVELS - 1)).astype(np.uint8)
 
 
 @functools.cache
 def ground_tile(index: int) -> Tile:
     """[SIZE, SIZE] float32 in [-0.5, 0.5]: texture of backgrounds, from cloudy to grainy."""
     if index % 3 == 2:
-        return pattern_tile(("bricks", "planks", "net", "waves")[index // 3]) * 0.6 - 0.3
+        return PATTERNS[("bricks", "planks", "net", "waves")[index // 3]]() * 0.6 - 0.3
     return smooth_noise(100 + index, 1 + index // 4, 3 * 2 ** (index % 5)) - 0.5
+
+
+@functools.cache
+def grain_tile() -> Tile:
+    """[SIZE, SIZE] float32 of independent normal numbers."""
+    return np.random.default_rng(20170710).standard_normal((SIZE, SIZE), np.float32)

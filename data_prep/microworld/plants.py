@@ -28,12 +28,22 @@ def tree(
     """Trees by the shape of their crown; ACCENT is the bark, MAIN the leaves."""
     top = -trunk
     if crown == "palm":
-        s.chain([(0, 0), (0.06, top * 0.6), (0.14 + 0.1 * moves[0], top - height * 0.3)], width, width * 0.7, ACCENT)
+        s.chain(
+            [(0, 0), (0.06, top * 0.6), (0.14 + 0.1 * moves[0], top - height * 0.3)],
+            width,
+            width * 0.7,
+            ACCENT,
+        )
         head = (0.14 + 0.1 * moves[0], top - height * 0.3)
         for k in range(7):
             a = 180 + (k - 3) * 42
             middle = toward(head, a, spread * 0.5)
-            s.chain([head, middle, (middle[0] + (middle[0] - head[0]) * 0.9, middle[1] + 0.3)], 0.15, 0.04, MAIN if k % 2 else MAIN + FAR)
+            s.chain(
+                [head, middle, (middle[0] + (middle[0] - head[0]) * 0.9, middle[1] + 0.3)],
+                0.15,
+                0.04,
+                MAIN if k % 2 else MAIN + FAR,
+            )
     elif crown in ("bare", "boab"):
         s.limb((0, 0), (0, top), width * 1.4, width * (1 if crown == "bare" else 1.2), ACCENT)
         for k in range(tiers):
@@ -51,10 +61,14 @@ def tree(
     for k in range(dots):
         a = 2.4 * k
         r = 0.8 * spread * math.sqrt((k + 0.5) / dots)
-        s.ellipse((r * math.cos(a), top - height * 0.45 + r * math.sin(a) * 0.8), 0.07, 0.07, SECOND)
+        s.ellipse(
+            (r * math.cos(a), top - height * 0.45 + r * math.sin(a) * 0.8), 0.07, 0.07, SECOND
+        )
 
 
-def _crown(s: Sketch, moves: list[float], crown: str, size: tuple[float, float, float, int]) -> None:
+def _crown(
+    s: Sketch, moves: list[float], crown: str, size: tuple[float, float, float, int]
+) -> None:
     top, spread, height, tiers = size
     if crown == "tiers":
         for k in range(tiers):
@@ -62,7 +76,14 @@ def _crown(s: Sketch, moves: list[float], crown: str, size: tuple[float, float, 
             w = spread * (1 - 0.8 * k / tiers)
             s.lathe(((y - height / tiers * 1.5, 0.01), (y, w), (y - 0.06, 0.02)), MAIN)
     elif crown == "cone":
-        s.lathe(((top - height, 0.01), (top - height * 0.4, spread * 0.66), (top + 0.05, spread), (top + 0.15, 0.04)))
+        s.lathe(
+            (
+                (top - height, 0.01),
+                (top - height * 0.4, spread * 0.66),
+                (top + 0.05, spread),
+                (top + 0.15, 0.04),
+            )
+        )
     elif crown == "column":
         s.ellipse((0, top - height * 0.4), spread, height * 0.6)
     elif crown == "shelf":
@@ -74,12 +95,27 @@ def _crown(s: Sketch, moves: list[float], crown: str, size: tuple[float, float, 
     elif crown == "umbrella":
         for k in range(5):
             s.limb((0, top + 0.1), ((k / 2 - 1) * spread, top - height * 0.3), 0.05, 0.03, ACCENT)
-        s.lathe(((top - height * 0.55, spread * 0.6), (top - height * 0.3, spread), (top - height * 0.18, spread * 0.9)))
+        s.lathe(
+            (
+                (top - height * 0.55, spread * 0.6),
+                (top - height * 0.3, spread),
+                (top - height * 0.18, spread * 0.9),
+            )
+        )
     elif crown == "weeping":
         s.ellipse((0, top - height * 0.3), spread * 0.8, height * 0.4)
         for k in range(9):
             x = (k / 4 - 1) * spread
-            s.chain([(x * 0.6, top - height * 0.4), (x, top - height * 0.1), (x * 1.06, top + 0.4 + 0.08 * moves[k])], 0.13, 0.05, MAIN if k % 2 else MAIN + FAR)
+            s.chain(
+                [
+                    (x * 0.6, top - height * 0.4),
+                    (x, top - height * 0.1),
+                    (x * 1.06, top + 0.4 + 0.08 * moves[k]),
+                ],
+                0.13,
+                0.05,
+                MAIN if k % 2 else MAIN + FAR,
+            )
     elif crown == "blobs":
         for k in range(7):
             a, r = 2.4 * k, spread * 0.62 * math.sqrt(k / 6)
@@ -119,14 +155,31 @@ def _bloom(s: Sketch, head: tuple[float, float], size: tuple, form: str) -> None
     x, y = head
     if form == "cup":
         for dx in (-0.5, 0.5, 0.0):
-            s.polygon(((x + dx * width * 0.5 - width, y - reach * 0.3), (x + dx * width * 1.9, y - reach * 1.3), (x + dx * width * 0.5 + width, y - reach * 0.3), (x, y + 0.06)), MAIN if dx else MAIN + FAR)
+            s.polygon(
+                (
+                    (x + dx * width * 0.5 - width, y - reach * 0.3),
+                    (x + dx * width * 1.9, y - reach * 1.3),
+                    (x + dx * width * 0.5 + width, y - reach * 0.3),
+                    (x, y + 0.06),
+                ),
+                MAIN if dx else MAIN + FAR,
+            )
     elif form == "bell":
         for k in range(petals):
             c = (x + (0.12 if k % 2 else -0.12), y + k * 0.16)
-            s.lathe(((c[1] - 0.08, 0.03), (c[1] + 0.02, width * 0.7), (c[1] + reach * 0.5, width)), MAIN, c[0])
+            s.lathe(
+                ((c[1] - 0.08, 0.03), (c[1] + 0.02, width * 0.7), (c[1] + reach * 0.5, width)),
+                MAIN,
+                c[0],
+            )
     elif form == "spike":
         for k in range(petals):
-            s.ellipse((x + (0.07 if k % 2 else -0.07), y + 0.5 - k * reach * 0.4), width, width * 0.8, MAIN if k % 3 else ACCENT)
+            s.ellipse(
+                (x + (0.07 if k % 2 else -0.07), y + 0.5 - k * reach * 0.4),
+                width,
+                width * 0.8,
+                MAIN if k % 3 else ACCENT,
+            )
     elif form == "globe":
         for k in range(petals * 2):
             p = toward(head, 360 * k / petals / 2, reach)
@@ -136,16 +189,36 @@ def _bloom(s: Sketch, head: tuple[float, float], size: tuple, form: str) -> None
         for k, share in enumerate((1, 0.8, 0.6, 0.4, 0.22)):
             for j in range(4):
                 a = 90 * j + 40 * k
-                s.ellipse(toward(head, a, reach * share * 0.35), reach * share * 0.75, reach * share * 0.65, MAIN if (j + k) % 2 else MAIN + FAR, turn=a)
+                s.ellipse(
+                    toward(head, a, reach * share * 0.35),
+                    reach * share * 0.75,
+                    reach * share * 0.65,
+                    MAIN if (j + k) % 2 else MAIN + FAR,
+                    turn=a,
+                )
     else:
         for k in range(petals):
             a = 360 * k / petals
-            s.limb(toward(head, a, center * 0.5), toward(head, a, reach), width * (1.4 - tip), width * (0.3 + tip), MAIN if k % 2 else MAIN + FAR)
+            s.limb(
+                toward(head, a, center * 0.5),
+                toward(head, a, reach),
+                width * (1.4 - tip),
+                width * (0.3 + tip),
+                MAIN if k % 2 else MAIN + FAR,
+            )
         s.ellipse(head, center, center, ACCENT)
 
 
 def succulent(
-    s: Sketch, moves: list[float], body: tuple[float, float] = (0.2, 0.9), arms: int = 2, ribs: int = 2, pads: int = 0, rosette: int = 0, pot: bool = False, bloom: bool = False
+    s: Sketch,
+    moves: list[float],
+    body: tuple[float, float] = (0.2, 0.9),
+    arms: int = 2,
+    ribs: int = 2,
+    pads: int = 0,
+    rosette: int = 0,
+    pot: bool = False,
+    bloom: bool = False,
 ) -> None:
     """Cacti, agaves and pot plants."""
     rx, high = body
@@ -156,12 +229,20 @@ def succulent(
     elif rosette:
         for k in range(rosette):
             a = 180 + (k - (rosette - 1) / 2) * 170 / rosette
-            s.limb((0, 0), toward((0, 0), a + 4 * moves[k % 12], high), rx, 0.02, MAIN if k % 2 else MAIN + FAR)
+            s.limb(
+                (0, 0),
+                toward((0, 0), a + 4 * moves[k % 12], high),
+                rx,
+                0.02,
+                MAIN if k % 2 else MAIN + FAR,
+            )
     else:
         for k in range(arms):
             side = -1 if k % 2 else 1
             y = -high * (0.4 + 0.16 * k)
-            s.chain([(0, y), (side * rx * 2.4, y), (side * rx * 2.5, y - high * 0.36)], rx * 1.1, rx)
+            s.chain(
+                [(0, y), (side * rx * 2.4, y), (side * rx * 2.5, y - high * 0.36)], rx * 1.1, rx
+            )
         s.limb((0, 0), (0, -high), rx * 2, rx * 1.8)
         for k in range(ribs):
             x = rx * 1.3 * (k / max(1, ribs - 1) - 0.5)
@@ -173,7 +254,14 @@ def succulent(
 
 
 def frond(
-    s: Sketch, moves: list[float], fronds: int = 5, length: float = 1.0, leaflets: int = 6, blade: float = 0.24, spread: float = 140.0, ears: float = 0.0
+    s: Sketch,
+    moves: list[float],
+    fronds: int = 5,
+    length: float = 1.0,
+    leaflets: int = 6,
+    blade: float = 0.24,
+    spread: float = 140.0,
+    ears: float = 0.0,
 ) -> None:
     """Ferns, grasses, reeds and ears of corn: stems that rise from one root."""
     for k in range(fronds):
@@ -185,7 +273,13 @@ def frond(
             for side in (-62, 62):
                 s.limb(at, toward(at, a + side, blade * (1 - 0.6 * j / leaflets)), 0.09, 0.02)
         if ears:
-            s.limb(toward((0, 0), a, length * 0.86), toward((0, 0), a, length + ears), 0.14, 0.1, ACCENT)
+            s.limb(
+                toward((0, 0), a, length * 0.86),
+                toward((0, 0), a, length + ears),
+                0.14,
+                0.1,
+                ACCENT,
+            )
 
 
 def fruit(
@@ -220,11 +314,17 @@ def fruit(
             s.lathe([(y + cy, r) for y, r in form], MAIN, cx)
         for k in range(ribs):
             share = (k + 0.5) / ribs - 0.5
-            s.lathe([(y * 0.9 + cy, r * 0.12) for y, r in form], MAIN + FAR, cx + share * 1.5 * max(r for _, r in form))
+            s.lathe(
+                [(y * 0.9 + cy, r * 0.12) for y, r in form],
+                MAIN + FAR,
+                cx + share * 1.5 * max(r for _, r in form),
+            )
         for k in range(seeds):
             a, r = 2.4 * k, 0.7 * math.sqrt((k + 0.5) / seeds)
             widest = max(r for _, r in form)
-            s.ellipse((cx + widest * r * math.cos(a), cy + 0.42 * r * math.sin(a)), 0.04, 0.055, LIGHT)
+            s.ellipse(
+                (cx + widest * r * math.cos(a), cy + 0.42 * r * math.sin(a)), 0.04, 0.055, LIGHT
+            )
     if slice_:
         s.lathe([(y * 0.86, r * 0.86) for y, r in form], ACCENT)
         s.lathe([(y * 0.3, r * 0.3) for y, r in form], DARK)
@@ -236,7 +336,14 @@ def fruit(
 
 
 def fungus(
-    s: Sketch, moves: list[float], cap: tuple[float, float] = (0.5, 0.36), stalk: tuple[float, float] = (0.16, 0.5), ring: bool = False, spots: int = 0, bell: bool = False, group: int = 1
+    s: Sketch,
+    moves: list[float],
+    cap: tuple[float, float] = (0.5, 0.36),
+    stalk: tuple[float, float] = (0.16, 0.5),
+    ring: bool = False,
+    spots: int = 0,
+    bell: bool = False,
+    group: int = 1,
 ) -> None:
     """Mushrooms."""
     for g in range(group):
@@ -249,7 +356,21 @@ def fungus(
         if bell:
             s.lathe(((-h - ry * 1.8, 0.05), (-h - ry, rx * 0.7), (-h + 0.1, rx)), MAIN, x)
         else:
-            s.lathe(((-h - ry, rx * 0.4), (-h - ry * 0.75, rx * 0.75), (-h - ry * 0.2, rx), (-h + 0.05, rx * 0.95)), MAIN, x)
+            s.lathe(
+                (
+                    (-h - ry, rx * 0.4),
+                    (-h - ry * 0.75, rx * 0.75),
+                    (-h - ry * 0.2, rx),
+                    (-h + 0.05, rx * 0.95),
+                ),
+                MAIN,
+                x,
+            )
         for k in range(spots):
             a = 2.4 * k + g
-            s.ellipse((x + rx * 0.6 * math.cos(a), -h - ry * 0.45 + ry * 0.3 * math.sin(a)), 0.07 * scale, 0.055 * scale, LIGHT)
+            s.ellipse(
+                (x + rx * 0.6 * math.cos(a), -h - ry * 0.45 + ry * 0.3 * math.sin(a)),
+                0.07 * scale,
+                0.055 * scale,
+                LIGHT,
+            )

@@ -11,18 +11,20 @@ Conventions:
 """
 
 import colorsys
+import functools
 import math
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter
 
-from data_prep.microworld import palettes, patterns, scenes
+from data_prep.microworld import palettes, patterns
 from data_prep.microworld.figures import KEYPOINTS
 from data_prep.microworld.recipes import MASK_CLASSES, RECIPES, jittered
 from data_prep.microworld.scenes import Ground, Light, Scene, Thing
-from data_prep.microworld.sketch import FAR, HOLE, MAIN, NUM_MATERIALS, SECOND, Sketch
+from data_prep.microworld.sketch import FAR, HOLE, MAIN, SECOND, Sketch
 
 SAMPLES = 2  # subpixels a side
 OUTLINE = 128  # added to a part's number along its edge
@@ -30,7 +32,9 @@ MAX_PARTS = OUTLINE - 1
 EDGE_SHADE, FAR_SHADE = 0.62, 0.72
 
 Floats = npt.NDArray[np.float32]
+Affine = npt.NDArray[np.float64]  # [2, 3]: a linear map, and a shift in the last column
 Indices = npt.NDArray[np.uint8]
+RGBA = npt.NDArray[np.uint32]  # four bytes in memory's order: red, green, blue, opacity
 
 
 class Rendered(NamedTuple):
@@ -59,10 +63,11 @@ class Canvas:
     """The picture while it is painted, back to front."""
 
     def __init__(self, pixels: Floats, light: Light) -> None:
-        self.pixels = pixels  # [S, S, 3] float32 in [0, 1]
-        self.size = pixels.shape[0]
+        # [3, S, S] float32 in [0, 1]: channels first, as NumPy is slow on rows of three.
+        self.pixels = pixels
+        self.size = pixels.shape[1]
         self.light = light
-        self.owner = np.zeros(pixels.shape[:2], np.uint8)
+        self.owner = np.zeros(pixels.shape[1:], np.uint8)
 
 
 class Region(NamedTuple):
@@ -102,51 +107,65 @@ def _draw(points: Floats, sketch: Sketch, size: int) -> Drawing | None:
     return Drawing(Region(y0, x0, y1, x1), np.asarray(image))
 
 
-def _pool(subpixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Mean over the subpixels of each pixel."""
-    rows = subpixels[0::2] + subpixels[1::2]
-    return (rows[:, 0::2] + rows[:, 1::2]) * np.float32(0.25)
+def _points(sketch: Sketch) -> Floats:
+    """[n, 2] float32 (x, y) of all parts in turn."""
+    points = chain.from_iterable(part.points for part in sketch.parts)
+    return np.fromiter(chain.from_iterable(points), np.float32).reshape(-1, 2)
 
 
-def _colors_of_parts(sketch: Sketch, colors: Floats) -> tuple[Floats, Floats]:
-    """[256, 3] colour of each part number, and how far a pattern can move it toward the second."""
-    first, second = np.zeros((2, 2 * OUTLINE, 3), np.float32)
+def _packed(colors: Floats) -> RGBA:
+    """[...] from [..., 3] in [0, 1]; opaque, but for the rows of part 0, which is nothing."""
+    rgba = np.full((*colors.shape[:-1], 4), 255, np.uint8)
+    rgba[..., :3] = colors * np.float32(255)
+    rgba[0] = 0
+    return rgba.view(np.uint32)[..., 0]
+
+
+def _colors_of_parts(sketch: Sketch, colors: Floats, levels: int) -> RGBA:
+    """[256, levels] colour of each part number at each level of a pattern, which moves what is of the main
+    material toward the second colour."""
     materials = np.array([part.material for part in sketch.parts])
-    shade = np.where(materials >= FAR, np.float32(FAR_SHADE), np.float32(1))[:, None]
+    shade = np.where(materials >= FAR, np.float32(FAR_SHADE), np.float32(1))
     n, base = len(materials), materials % FAR
-    first[1 : n + 1] = colors[base] * shade
-    second[1 : n + 1] = np.where((base == MAIN)[:, None], colors[SECOND] * shade, first[1 : n + 1])
-    first[OUTLINE:] = first[:OUTLINE] * EDGE_SHADE
-    second[OUTLINE:] = second[:OUTLINE] * EDGE_SHADE
-    return first, second - first
+    table = np.zeros((2 * OUTLINE, levels, 3), np.float32)
+    table[1 : n + 1] = (colors[base] * shade[:, None])[:, None]
+    if levels > 1:
+        share = (base == MAIN)[:, None] * np.linspace(0, 1, levels, dtype=np.float32)
+        second = (colors[SECOND] * shade[:, None])[:, None]
+        table[1 : n + 1] += share[:, :, None] * (second - table[1 : n + 1])
+    table[OUTLINE : OUTLINE + n + 1] = table[: n + 1] * np.float32(EDGE_SHADE)
+    return _packed(table)
 
 
-def _pattern(
-    name: str, thing: Thing, drawing: Drawing, to_local: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float32]:
-    """[h, w] float32: the pattern's tile, laid over the object in the object's own coordinates."""
+def _pattern(name: str, thing: Thing, drawing: Drawing, to_local: Affine) -> Indices:
+    """[h, w] level of the pattern's tile, laid over the object in the object's own coordinates."""
     scale, turn, offset = thing.pattern
     c, s = math.cos(math.radians(turn)), math.sin(math.radians(turn))
     local = np.array(((c, -s), (s, c))) @ to_local * (scale * patterns.SIZE)
+    local[:, 2] += offset * patterns.SIZE
     h, w = drawing.parts.shape
-    y = np.arange(h) + SAMPLES * drawing.region.y0
-    x = np.arange(w) + SAMPLES * drawing.region.x0
-    shift = 1024 + offset * patterns.SIZE
-    u = (local[0, 0] * x[None] + (local[0, 1] * y + local[0, 2] + shift)[:, None]).astype(np.intp)
-    v = (local[1, 0] * x[None] + (local[1, 1] * y + local[1, 2] + shift)[:, None]).astype(np.intp)
+    y = np.arange(SAMPLES * drawing.region.y0, SAMPLES * drawing.region.y0 + h)
+    x = np.arange(SAMPLES * drawing.region.x0, SAMPLES * drawing.region.x0 + w)
     last = patterns.SIZE - 1
-    return patterns.pattern_tile(name)[v & last, u & last]
+    u, v = (np.add.outer(row[1] * y + row[2], row[0] * x).astype(np.int32) & last for row in local)
+    v *= patterns.SIZE
+    v += u
+    return patterns.pattern_tile(name).ravel().take(v)
 
 
-def _relief(alpha: Floats, radius: float, light: Light) -> tuple[Floats, Floats]:
+def _relief(opacity: Image.Image, radius: float, light: Light) -> tuple[Floats, Floats]:
     """Shading of a rounded body, and its blurred silhouette, from how much of each pixel it covers."""
-    image = Image.fromarray((alpha * 255).astype(np.uint8))
-    soft = np.asarray(image.filter(ImageFilter.BoxBlur(radius)), np.float32) / 255
-    c, s = math.cos(math.radians(light.angle)), math.sin(math.radians(light.angle))
-    slope = np.zeros_like(soft)
-    slope[:, 1:-1] -= c * (soft[:, 2:] - soft[:, :-2])
-    slope[1:-1] -= s * (soft[2:] - soft[:-2])
-    return np.clip(1 + light.relief * (slope * radius), 0.5, 1.45), soft
+    soft = np.asarray(opacity.filter(ImageFilter.BoxBlur(radius)), np.float32)
+    soft *= np.float32(1 / 255)
+    reach = light.relief * radius
+    shading = np.ones_like(soft)
+    across = np.float32(-reach * math.cos(math.radians(light.angle)))
+    down = np.float32(-reach * math.sin(math.radians(light.angle)))
+    shading[:, 1:-1] += across * (soft[:, 2:] - soft[:, :-2])
+    shading[1:-1] += down * (soft[2:] - soft[:-2])
+    np.maximum(shading, np.float32(0.5), out=shading)
+    np.minimum(shading, np.float32(1.45), out=shading)
+    return shading, soft
 
 
 def _cast_shadow(canvas: Canvas, region: Region, soft: Floats, reach: float) -> None:
@@ -158,35 +177,42 @@ def _cast_shadow(canvas: Canvas, region: Region, soft: Floats, reach: float) -> 
     if y0 >= y1 or x0 >= x1:
         return
     top, left = y0 - region.y0 - dy, x0 - region.x0 - dx
-    dark = soft[top : top + y1 - y0, left : left + x1 - x0, None]
-    canvas.pixels[y0:y1, x0:x1] *= 1 - canvas.light.shadow * dark
+    dark = soft[top : top + y1 - y0, left : left + x1 - x0]
+    canvas.pixels[:, y0:y1, x0:x1] *= 1 - np.float32(canvas.light.shadow) * dark
 
 
-def _paint(canvas: Canvas, drawing: Drawing, colors: Floats, radius: float, owner: int) -> None:
-    """Lays an object on the canvas. colors: [h, w, 3] float32 of its subpixels, 0 where it is not."""
-    y0, x0, y1, x1 = drawing.region
-    alpha = _pool((drawing.parts > 0).astype(np.float32))
-    shading, soft = _relief(alpha, radius, canvas.light)
-    _cast_shadow(canvas, drawing.region, soft, 0.9 * radius)
-    below = canvas.pixels[y0:y1, x0:x1]
-    below *= 1 - alpha[:, :, None]
-    below += _pool(colors) * shading[:, :, None]
-    canvas.owner[y0:y1, x0:x1][alpha >= 0.5] = owner
+def _paint(canvas: Canvas, region: Region, colors: RGBA, radius: float, owner: int) -> None:
+    """Lays an object on the canvas. colors: [h, w] of its subpixels, 0 where it is not."""
+    y0, x0, y1, x1 = region
+    h, w = colors.shape
+    # "RGBX", as PIL would take the opacity out of "RGBA"; here colours are to come out weighted by it.
+    pooled = Image.frombuffer("RGBX", (w, h), colors, "raw", "RGBX", 0, 1).reduce(SAMPLES)
+    shading, soft = _relief(pooled.getchannel("X"), radius, canvas.light)
+    _cast_shadow(canvas, region, soft, 0.9 * radius)
+    rgba = np.asarray(pooled).transpose(2, 0, 1).astype(np.float32, order="C")
+    rgba *= np.float32(1 / 255)
+    rgba[:3] *= shading
+    below = canvas.pixels[:, y0:y1, x0:x1]
+    below *= 1 - rgba[3]
+    below += rgba[:3]
+    np.copyto(canvas.owner[y0:y1, x0:x1], np.uint8(owner), where=rgba[3] >= 0.5)
 
 
-def _affine(thing: Thing, points: Floats, size: int) -> npt.NDArray[np.float64]:
-    """[2, 3] from a sketch's coordinates to the canvas' subpixels."""
-    low, high = points.min(0).astype(np.float64), points.max(0).astype(np.float64)
-    scale = thing.size * size * SAMPLES / max(high - low)
+def _affine(thing: Thing, points: Floats, size: int) -> tuple[Affine, float]:
+    """From a sketch's coordinates to the canvas' subpixels, and the sketch's longest side."""
+    (x0, y0), (x1, y1) = points.min(0).tolist(), points.max(0).tolist()
+    extent = max(x1 - x0, y1 - y0)
+    scale = thing.size * size * SAMPLES / extent
     c, s = math.cos(math.radians(thing.turn)), math.sin(math.radians(thing.turn))
     across = scale * thing.stretch * (-1 if thing.flip else 1)
-    linear = np.array(((c * across, -s * scale), (s * across, c * scale)))
-    center = np.array(thing.center) * size * SAMPLES - linear @ ((low + high) / 2)
-    return np.concatenate((linear, center[:, None]), 1)
+    a, b, d, e = c * across, -s * scale, s * across, c * scale
+    x, y = (x0 + x1) / 2, (y0 + y1) / 2
+    left, top = (side * size * SAMPLES for side in thing.center)
+    return np.array(((a, b, left - a * x - b * y), (d, e, top - d * x - e * y))), extent
 
 
-def _to_local(affine: npt.NDArray[np.float64], extent: float) -> npt.NDArray[np.float64]:
-    """[2, 3] from subpixels back to a sketch's coordinates, in units of its longest side."""
+def _to_local(affine: Affine, extent: float) -> Affine:
+    """From subpixels back to a sketch's coordinates, in units of its longest side."""
     inverse = np.linalg.inv(affine[:, :2]) / extent
     return np.concatenate((inverse, -inverse @ affine[:, 2:]), 1)
 
@@ -201,20 +227,22 @@ def sketch_of(thing: Thing) -> Sketch:
 
 def _paint_thing(canvas: Canvas, thing: Thing, owner: int) -> "Placed | None":
     sketch = sketch_of(thing)
-    points = np.array([point for part in sketch.parts for point in part.points], np.float32)
-    affine = _affine(thing, points, canvas.size)
-    placed = (points @ affine[:, :2].T + affine[:, 2]).astype(np.float32)
+    points = _points(sketch)
+    affine, extent = _affine(thing, points, canvas.size)
+    placed = points @ affine[:, :2].T.astype(np.float32) + affine[:, 2].astype(np.float32)
     drawing = _draw(placed, sketch, canvas.size)
     if drawing is None:
         return None
-    palette = RECIPES[thing.leaf.recipe].palette
-    first, toward_second = _colors_of_parts(sketch, palettes.materials(palette, thing.colors))
-    colors = first[drawing.parts]
-    if thing.leaf.pattern != "plain":
-        extent = float(np.ptp(points, axis=0).max())
-        amount = _pattern(thing.leaf.pattern, thing, drawing, _to_local(affine, extent))
-        colors += toward_second[drawing.parts] * amount[:, :, None]
-    _paint(canvas, drawing, colors, max(1.0, 0.055 * thing.size * canvas.size), owner)
+    materials = palettes.materials(RECIPES[thing.leaf.recipe].palette, thing.colors)
+    plain = thing.leaf.pattern == "plain"
+    table = _colors_of_parts(sketch, materials, 1 if plain else patterns.LEVELS)
+    if plain:
+        colors = table[:, 0].take(drawing.parts)
+    else:
+        level = _pattern(thing.leaf.pattern, thing, drawing, _to_local(affine, extent))
+        colors = table.ravel().take(drawing.parts.astype(np.int32) * patterns.LEVELS + level)
+    radius = max(1.0, 0.055 * thing.size * canvas.size)
+    _paint(canvas, drawing.region, colors, radius, owner)
     return Placed(sketch, affine, drawing)
 
 
@@ -222,7 +250,7 @@ class Placed(NamedTuple):
     """An object that was painted: what its keypoints are read from."""
 
     sketch: Sketch
-    affine: npt.NDArray[np.float64]
+    affine: Affine
     drawing: Drawing
 
 
@@ -260,21 +288,26 @@ def _box(owned: npt.NDArray[np.bool_]) -> tuple[float, float, float, float]:
 
 
 def _background(ground: Ground, size: int) -> Floats:
-    """[S, S, 3] float32: two planes with gradients and textures that meet at a horizon."""
-    step = patterns.SIZE // (2 * size) or 1
-    rows = (np.arange(size) * step + ground.offset[0]) % patterns.SIZE
-    columns = (np.arange(size) * step + ground.offset[1]) % patterns.SIZE
+    """[3, S, S] float32: two planes with gradients and textures that meet at a horizon."""
     ends = np.array([_ground_color(*row) for row in ground.colors.tolist()], np.float32)
-    y = np.arange(size, dtype=np.float32)[:, None] / size
     split = min(size, round(ground.horizon * size))
-    pixels = np.empty((size, size, 3), np.float32)
+    pixels = np.empty((3, size, size), np.float32)
     for plane, (top, bottom) in enumerate(((0, split), (split, size))):
-        share = (y[top:bottom] - top / size) / max(1 / size, (bottom - top) / size)
-        gradient = ends[2 * plane] + (ends[2 * plane + 1] - ends[2 * plane]) * share
-        tile = patterns.ground_tile(ground.tiles[plane])[rows[top:bottom, None], columns]
-        texture = 1 + ground.textures[plane] * tile
-        np.multiply(gradient[:, None, :], texture[:, :, None], out=pixels[top:bottom])
+        first, last = ends[2 * plane : 2 * plane + 2, :, None, None]
+        share = np.arange(bottom - top, dtype=np.float32)[:, None] / max(1, bottom - top)
+        tile = _window(patterns.ground_tile(ground.tiles[plane]), ground.offset, size)
+        texture = 1 + np.float32(ground.textures[plane]) * tile[top:bottom]
+        np.multiply(first + (last - first) * share, texture, out=pixels[:, top:bottom])
     return pixels
+
+
+def _window(tile: Floats, offset: tuple[int, int], size: int) -> Floats:
+    """[S, S] of an endlessly repeated tile."""
+    y, x = offset
+    if max(y, x) + size > patterns.SIZE:
+        rows, columns = (np.arange(start, start + size) % patterns.SIZE for start in offset)
+        return tile.take(rows, 0).take(columns, 1)
+    return tile[y : y + size, x : x + size]
 
 
 def _ground_color(h: float, s: float, v: float) -> tuple[float, float, float]:
@@ -297,9 +330,15 @@ def _clutter_sketch(pieces: list[list[float]], reach: float) -> Sketch:
         elif kind < 0.8:
             s.star((x, y), 3 + int(5 * a), radius, 0.5 + 0.4 * turn, turn=spin)
         elif kind < 0.9:
-            s.lathe(((y - radius, radius * a), (y, radius * turn), (y + radius, radius * flat)), x=x)
+            s.lathe(
+                ((y - radius, radius * a), (y, radius * turn), (y + radius, radius * flat)), x=x
+            )
         else:
-            s.chain([(x, y), (x + radius, y - radius * a), (x + radius * turn * 2, y + radius)], radius * 0.3, radius * 0.2)
+            s.chain(
+                [(x, y), (x + radius, y - radius * a), (x + radius * turn * 2, y + radius)],
+                radius * 0.3,
+                radius * 0.2,
+            )
     return s
 
 
@@ -313,25 +352,32 @@ def _paint_clutter(canvas: Canvas, pieces: npt.NDArray[np.float64], reach: float
     drawing = _draw(points, sketch, canvas.size)
     if drawing is None:
         return
+    colors = [colorsys.hsv_to_rgb(row[7], 0.8 * row[8], 0.2 + 0.7 * row[9]) for row in rows]
     table = np.zeros((2 * OUTLINE, 3), np.float32)
-    table[1 : len(sketch.parts) + 1] = [
-        colorsys.hsv_to_rgb(rows[k % len(rows)][7], 0.8 * rows[k % len(rows)][8], 0.2 + 0.7 * rows[k % len(rows)][9])
-        for k in range(len(sketch.parts))
-    ]
-    table[OUTLINE:] = table[:OUTLINE] * EDGE_SHADE
-    _paint(canvas, drawing, table[drawing.parts], max(1.0, 0.02 * canvas.size), 0)
+    n = len(sketch.parts)
+    table[1 : n + 1] = [colors[k % len(rows)] for k in range(n)]
+    table[OUTLINE : OUTLINE + n + 1] = table[: n + 1] * np.float32(EDGE_SHADE)
+    _paint(canvas, drawing.region, _packed(table).take(drawing.parts), 0.02 * canvas.size, 0)
 
 
-def _develop(canvas: Canvas, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
+@functools.cache
+def _ramp(size: int) -> Floats:
+    return np.linspace(-0.5, 0.5, size, dtype=np.float32)
+
+
+def _develop(canvas: Canvas) -> npt.NDArray[np.uint8]:
     """Light over the whole picture, exposure, grain; [S, S, 3] uint8."""
-    light, size = canvas.light, canvas.size
-    ramp = np.linspace(-1, 1, size, dtype=np.float32)
-    c, s = math.cos(math.radians(light.angle)), math.sin(math.radians(light.angle))
-    fall = 1 + light.fall * 0.5 * (c * ramp[None] + s * ramp[:, None])
-    scale = (255 * light.exposure * np.array(light.tint)).astype(np.float32)
-    pixels = canvas.pixels * (fall[:, :, None] * scale)
-    pixels += rng.standard_normal((size, size, 1), np.float32) * np.float32(light.grain)
-    return np.clip(pixels, 0, 255).astype(np.uint8)
+    light, ramp = canvas.light, _ramp(canvas.size)
+    across = np.float32(light.fall * math.cos(math.radians(light.angle))) * ramp
+    down = np.float32(light.fall * math.sin(math.radians(light.angle))) * ramp
+    pixels = canvas.pixels
+    pixels *= np.add.outer(1 + down, across)
+    pixels *= (255 * light.exposure * np.array(light.tint)).astype(np.float32)[:, None, None]
+    grain = _window(patterns.grain_tile(), light.grain_offset, canvas.size)
+    pixels += np.float32(light.grain) * grain
+    np.maximum(pixels, 0, out=pixels)
+    np.minimum(pixels, 255, out=pixels)
+    return np.ascontiguousarray(pixels.astype(np.uint8).transpose(1, 2, 0))
 
 
 def render(scene: Scene, size: int) -> Rendered:
@@ -340,9 +386,10 @@ def render(scene: Scene, size: int) -> Rendered:
     _paint_clutter(canvas, scene.clutter, 0.16)
     placed = [_paint_thing(canvas, thing, k) for k, thing in enumerate(scene.things, 1)]
     _paint_clutter(canvas, scene.front, 0.1)
-    rng = scenes.random_stream(*scene.key, scenes.PIXELS_STREAM)
-    image = _develop(canvas, rng)
-    groups = np.array([0] + [MASK_CLASSES.index(RECIPES[t.leaf.recipe].group) for t in scene.things])
+    image = _develop(canvas)
+    groups = np.array(
+        [0] + [MASK_CLASSES.index(RECIPES[t.leaf.recipe].group) for t in scene.things]
+    )
     boxes, labels, person_boxes, keypoints = [], [], [], []
     for k, (thing, object_) in enumerate(zip(scene.things, placed), 1):
         owned = canvas.owner == k

@@ -16,7 +16,13 @@ from data_prep.microworld.recipes import RECIPES
 
 NUM_OBJECTS_SHARES = (0.42, 0.28, 0.16, 0.09, 0.05)  # of scenes with 1, 2, ... objects
 ZIPF_EXPONENT, ZIPF_OFFSET = 1.6, 4.0  # probability of rank r (from 1) ~ (r + offset) ** -exponent
-SIZES = ((0.55, 0.98), (0.42, 0.78), (0.36, 0.64), (0.32, 0.54), (0.3, 0.48))  # longest side / image
+SIZES = (
+    (0.55, 0.98),
+    (0.42, 0.78),
+    (0.36, 0.64),
+    (0.32, 0.54),
+    (0.3, 0.48),
+)  # longest side / image
 TRANSFER_SIZES = (0.5, 0.95)
 STRETCH_DEVIATION = 0.1  # of width against height
 PROPORTION_DEVIATION = 0.1  # of every real-valued number of a class
@@ -24,7 +30,7 @@ POSITION_TRIES = 8
 FRONT_CLUTTER_RATE = 0.3  # scenes with something that is no object in front of all
 
 # Random streams of one scene.
-LEAVES_STREAM, LAYOUT_STREAM, LABELS_STREAM, PIXELS_STREAM = range(4)
+LEAVES_STREAM, LAYOUT_STREAM, LABELS_STREAM = range(3)
 
 
 class Thing(NamedTuple):
@@ -64,7 +70,8 @@ class Light(NamedTuple):
     shadow: float  # darkness of cast shadows
     tint: tuple[float, float, float]
     exposure: float
-    grain: float  # deviation of the sensor's noise
+    grain: float  # deviation of the sensor's noise, of 255
+    grain_offset: tuple[int, int]
 
 
 class Ground(NamedTuple):
@@ -164,12 +171,16 @@ def _thing(leaf: Leaf, center: tuple[float, float], size: float, rng: np.random.
         moves=(2 * u[:12] - 1).tolist(),
         factors=np.exp(PROPORTION_DEVIATION * normal[:8]).tolist(),
         colors=u[12:28],
-        pattern=(recipe.pattern_scale * (0.8 + 0.5 * float(u[29])), 24 * float(u[30]) - 12, float(u[31])),
+        pattern=(
+            recipe.pattern_scale * (0.8 + 0.5 * float(u[29])),
+            24 * float(u[30]) - 12,
+            float(u[31]),
+        ),
     )
 
 
 def _light(rng: np.random.Generator) -> Light:
-    u = rng.random(8)
+    u = rng.random(9)
     warm = 0.16 * (u[6] - 0.5)
     return Light(
         angle=float(-150 + 120 * u[0]),
@@ -177,8 +188,9 @@ def _light(rng: np.random.Generator) -> Light:
         fall=float(0.5 * u[2]),
         shadow=float(0.2 + 0.45 * u[3]),
         tint=(float(1 + warm), 1.0, float(1 - warm)),
-        exposure=float(0.72 + 0.5 * u[4]),
+        exposure=float(0.8 + 0.5 * u[4]),
         grain=float(2 + 7 * u[5] ** 2),
+        grain_offset=(int(u[7] * patterns.SIZE), int(u[8] * patterns.SIZE)),
     )
 
 

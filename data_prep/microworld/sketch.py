@@ -106,7 +106,13 @@ class Sketch:
         self.polygon(right + left, material, name)
 
     def star(
-        self, center: Point, n: int, radius: float, inner: float, material: int = MAIN, turn: float = 0
+        self,
+        center: Point,
+        n: int,
+        radius: float,
+        inner: float,
+        material: int = MAIN,
+        turn: float = 0,
     ) -> None:
         """A star of n points whose notches lie at `inner` times the radius."""
         x, y = center

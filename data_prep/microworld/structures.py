@@ -24,7 +24,9 @@ def _gable(s: Sketch, x: float, y: float, w: float, h: float) -> None:
 
 
 def _hip(s: Sketch, x: float, y: float, w: float, h: float) -> None:
-    s.polygon(((x - w * 1.15, y), (x - w * 0.6, y - h), (x + w * 0.6, y - h), (x + w * 1.15, y)), SECOND)
+    s.polygon(
+        ((x - w * 1.15, y), (x - w * 0.6, y - h), (x + w * 0.6, y - h), (x + w * 1.15, y)), SECOND
+    )
 
 
 def _gambrel(s: Sketch, x: float, y: float, w: float, h: float) -> None:
@@ -32,7 +34,11 @@ def _gambrel(s: Sketch, x: float, y: float, w: float, h: float) -> None:
 
 
 def _dome(s: Sketch, x: float, y: float, w: float, h: float) -> None:
-    s.lathe(((y - h, w * 0.1), (y - h * 0.85, w * 0.5), (y - h * 0.5, w * 0.86), (y, w * 0.95)), SECOND, x)
+    s.lathe(
+        ((y - h, w * 0.1), (y - h * 0.85, w * 0.5), (y - h * 0.5, w * 0.86), (y, w * 0.95)),
+        SECOND,
+        x,
+    )
     s.limb((x, y - h), (x, y - h - 0.16), 0.04, 0.02, METAL)
 
 
@@ -59,7 +65,17 @@ def _battlement(s: Sketch, x: float, y: float, w: float, h: float) -> None:
 
 
 def _pagoda(s: Sketch, x: float, y: float, w: float, h: float) -> None:
-    s.polygon(((x - w * 1.5, y - h * 0.25), (x - w * 0.5, y - h), (x + w * 0.5, y - h), (x + w * 1.5, y - h * 0.25), (x + w * 1.1, y), (x - w * 1.1, y)), SECOND)
+    s.polygon(
+        (
+            (x - w * 1.5, y - h * 0.25),
+            (x - w * 0.5, y - h),
+            (x + w * 0.5, y - h),
+            (x + w * 1.5, y - h * 0.25),
+            (x + w * 1.1, y),
+            (x - w * 1.1, y),
+        ),
+        SECOND,
+    )
 
 
 def _flat(s: Sketch, x: float, y: float, w: float, h: float) -> None:
@@ -128,7 +144,14 @@ def building(
         s.lathe(((top, half * taper), (base, half)), MAIN, x)
         for k in range(bands):
             high = height / bands / 2
-            s.lathe(((top + 2 * k * high, half * taper), (top + (2 * k + 1) * high, half * taper * 1.03)), SECOND, x)
+            s.lathe(
+                (
+                    (top + 2 * k * high, half * taper),
+                    (top + (2 * k + 1) * high, half * taper * 1.03),
+                ),
+                SECOND,
+                x,
+            )
         _windows(s, (x, base, half * taper, height), windows, storeys)
         if kind:
             ROOFS[kind](s, x, top, half * taper, roof)
@@ -146,12 +169,20 @@ def building(
         for k in range(4):
             tip = toward(hub, turn + 90 * k, 0.85)
             s.limb(hub, tip, 0.05, 0.04, DARK)
-            s.limb(toward(hub, turn + 90 * k + 9, 0.25), toward(hub, turn + 90 * k + 9, 0.85), 0.13, 0.16, LIGHT)
+            s.limb(
+                toward(hub, turn + 90 * k + 9, 0.25),
+                toward(hub, turn + 90 * k + 9, 0.85),
+                0.13,
+                0.16,
+                LIGHT,
+            )
     if dish:
         s.ellipse((0.1, last - roof * 0.5), 0.3, 0.18, METAL, turn=-40)
 
 
-def _windows(s: Sketch, block: tuple[float, float, float, float], across: int, storeys: int) -> None:
+def _windows(
+    s: Sketch, block: tuple[float, float, float, float], across: int, storeys: int
+) -> None:
     x, base, half, height = block
     for r in range(storeys if across else 0):
         top = base - height + height * (r + 0.25) / storeys
@@ -161,7 +192,15 @@ def _windows(s: Sketch, block: tuple[float, float, float, float], across: int, s
 
 
 def bridge(
-    s: Sketch, moves: list[float], arches: int = 3, deck: float = 0.12, high: float = 0.5, towers: int = 0, rise: float = 0.0, aqueduct: bool = False, truss: bool = False
+    s: Sketch,
+    moves: list[float],
+    arches: int = 3,
+    deck: float = 0.12,
+    high: float = 0.5,
+    towers: int = 0,
+    rise: float = 0.0,
+    aqueduct: bool = False,
+    truss: bool = False,
 ) -> None:
     """Bridges by what holds them."""
     s.box(-1.2, -high, 1.2, -high + deck, SECOND)
@@ -170,7 +209,9 @@ def bridge(
             s.box(x - 0.07, -high - 0.6, x + 0.07, 0.1, MAIN)
         for x0, x1, sag in ((-1.2, -0.55, 0), (-0.55, 0.55, 1), (0.55, 1.2, 0)):
             if sag:
-                s.chain([(x0, -high - 0.55), (0, -high - 0.06), (x1, -high - 0.55)], 0.05, 0.05, DARK)
+                s.chain(
+                    [(x0, -high - 0.55), (0, -high - 0.06), (x1, -high - 0.55)], 0.05, 0.05, DARK
+                )
             else:
                 outer, inner = (x0, x1) if x0 < -1 else (x1, x0)
                 s.limb((outer, -high), (inner, -high - 0.55), 0.05, 0.05, DARK)
@@ -200,11 +241,26 @@ def bridge(
 
 
 def tent(
-    s: Sketch, moves: list[float], peaks: int = 1, width: float = 0.9, height: float = 0.9, round_: bool = False, poles: int = 0, flag: bool = False, walls: float = 0.0
+    s: Sketch,
+    moves: list[float],
+    peaks: int = 1,
+    width: float = 0.9,
+    height: float = 0.9,
+    round_: bool = False,
+    poles: int = 0,
+    flag: bool = False,
+    walls: float = 0.0,
 ) -> None:
     """Tents, igloos and tepees."""
     if round_:
-        s.lathe(((-height, width * 0.3), (-height * 0.8, width * 0.66), (-height * 0.4, width * 0.95), (0, width)))
+        s.lathe(
+            (
+                (-height, width * 0.3),
+                (-height * 0.8, width * 0.66),
+                (-height * 0.4, width * 0.95),
+                (0, width),
+            )
+        )
         s.ellipse((width * 0.35, -0.05), 0.26, 0.28, SECOND)
         s.ellipse((width * 0.38, -0.02), 0.15, 0.18, DARK)
         s.box(-width, 0, width, 0.25, HOLE)
@@ -219,7 +275,14 @@ def tent(
         s.polygon(((x - half, -walls), (x, -height - walls), (x + half, -walls)))
         if flag:
             s.limb((x, -height - walls), (x, -height - walls - 0.3), 0.03, 0.03, DARK)
-            s.polygon(((x, -height - walls - 0.3), (x + 0.22, -height - walls - 0.22), (x, -height - walls - 0.14)), ACCENT)
+            s.polygon(
+                (
+                    (x, -height - walls - 0.3),
+                    (x + 0.22, -height - walls - 0.22),
+                    (x, -height - walls - 0.14),
+                ),
+                ACCENT,
+            )
     s.polygon(((-0.14, 0), (0, -height * 0.62 - walls * 0.4), (0.14, 0)), DARK)
 
 
@@ -253,7 +316,13 @@ def furniture(
         for k in range(legs):
             x = w * 0.9 * (2 * k / max(1, legs - 1) - 1)
             far = legs > 2 and k in (1, 2)
-            s.limb((x * 0.85 if far else x, -seat), (x * (1 + splay), -0.06 if far else 0), 0.08, 0.06, ACCENT + FAR * far)
+            s.limb(
+                (x * 0.85 if far else x, -seat),
+                (x * (1 + splay), -0.06 if far else 0),
+                0.08,
+                0.06,
+                ACCENT + FAR * far,
+            )
     if back:
         if slats:
             for k in range(slats):
@@ -282,7 +351,13 @@ def furniture(
             s.ellipse((0, y + (seat - 0.3) / drawers / 2), 0.05, 0.04, METAL)
     s.box(-w * 1.04, -seat - slab / 2, w * 1.04, -seat + slab, ACCENT if cushion else MAIN)
     if cushion:
-        s.limb((-w * 0.85, -seat - cushion * 0.5), (w * 0.85, -seat - cushion * 0.5), cushion, cushion, SECOND)
+        s.limb(
+            (-w * 0.85, -seat - cushion * 0.5),
+            (w * 0.85, -seat - cushion * 0.5),
+            cushion,
+            cushion,
+            SECOND,
+        )
     if pillow:
         s.ellipse((-w * 0.72, -seat - 0.16), 0.2, 0.1, LIGHT)
     if arms:
@@ -292,14 +367,27 @@ def furniture(
         for side in (-1, 1):
             s.box(side * w - 0.05, -seat - rails, side * w + 0.05, 0, ACCENT)
     if rockers:
-        s.chain([(-w * 1.3, -0.06), (-w * 0.5, 0.05), (w * 0.5, 0.05), (w * 1.3, -0.06)], 0.07, 0.07, ACCENT)
+        s.chain(
+            [(-w * 1.3, -0.06), (-w * 0.5, 0.05), (w * 0.5, 0.05), (w * 1.3, -0.06)],
+            0.07,
+            0.07,
+            ACCENT,
+        )
     if wheels:
         for side in (-1, 1):
             s.ring((side * w * 0.6, -0.26), 0.36, 0.06, DARK)
 
 
 def lamp(
-    s: Sketch, moves: list[float], shade: tuple[float, float, float] = (0.2, 0.4, 0.4), stalk: float = 0.8, base: float = 0.3, arm: float = 0.0, hanging: bool = False, arms: int = 0, lantern: bool = False
+    s: Sketch,
+    moves: list[float],
+    shade: tuple[float, float, float] = (0.2, 0.4, 0.4),
+    stalk: float = 0.8,
+    base: float = 0.3,
+    arm: float = 0.0,
+    hanging: bool = False,
+    arms: int = 0,
+    lantern: bool = False,
 ) -> None:
     """Lamps: shade is (upper half width, lower half width, height)."""
     up, low, high = shade
@@ -317,7 +405,9 @@ def lamp(
     if hanging:
         s.limb((0, -stalk - 0.7), (0, -stalk), 0.03, 0.03, DARK)
     elif arm:
-        s.chain([(0, 0), (-arm * 0.5, -stalk * 0.6), (top[0], top[1] - high * 0.6)], 0.06, 0.06, METAL)
+        s.chain(
+            [(0, 0), (-arm * 0.5, -stalk * 0.6), (top[0], top[1] - high * 0.6)], 0.06, 0.06, METAL
+        )
     else:
         s.limb((0, 0), (0, -stalk), 0.08, 0.06, METAL)
     if base and not hanging:

@@ -172,6 +172,12 @@ def world_leaves(world: str) -> tuple[Leaf, ...]:
     return tuple(sorted((leaf for leaf in LEAVES if leaf.held_out == held_out), key=_rank))
 
 
+@functools.cache
+def world_names(world: str) -> tuple[str, ...]:
+    """Names of the leaf classes that occur in a world, commonest first."""
+    return tuple(leaf.name for leaf in world_leaves(world))
+
+
 def _parents(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name)
 

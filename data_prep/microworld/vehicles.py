@@ -29,7 +29,7 @@ def _wheel(s: Sketch, at: Point, radius: float, spokes: int = 0) -> None:
 
 def _panes(s: Sketch, box: tuple[float, float, float, float], n: int, gap: float = 0.2) -> None:
     x0, y0, x1, y1 = box
-    step = (x1 - x0) / n
+    step = (x1 - x0) / max(1, n)
     for k in range(n):
         s.box(x0 + step * (k + gap / 2), y0, x0 + step * (k + 1 - gap / 2), y1, GLASS)
 
@@ -50,11 +50,19 @@ def _cargo(s: Sketch, span: tuple[float, float, float], kind: str) -> None:
     elif kind == "bed":
         s.box(x0, -h, x1, 0.02, MAIN)
     elif kind == "cover":
-        s.lathe(((-h, (x1 - x0) * 0.35), (-h * 0.75, (x1 - x0) * 0.5), (0, (x1 - x0) * 0.5)), LIGHT, (x0 + x1) / 2)
+        s.lathe(
+            ((-h, (x1 - x0) * 0.35), (-h * 0.75, (x1 - x0) * 0.5), (0, (x1 - x0) * 0.5)),
+            LIGHT,
+            (x0 + x1) / 2,
+        )
     elif kind == "mixer":
         s.ellipse(((x0 + x1) / 2, -h * 0.6), (x1 - x0) / 2, h * 0.42, SECOND, turn=-18)
     elif kind == "hay":
-        s.lathe(((-h, (x1 - x0) * 0.2), (-h * 0.6, (x1 - x0) * 0.48), (0, (x1 - x0) * 0.55)), ACCENT, (x0 + x1) / 2)
+        s.lathe(
+            ((-h, (x1 - x0) * 0.2), (-h * 0.6, (x1 - x0) * 0.48), (0, (x1 - x0) * 0.55)),
+            ACCENT,
+            (x0 + x1) / 2,
+        )
 
 
 def _extra(s: Sketch, kind: str, top: tuple[float, float]) -> None:
@@ -71,7 +79,13 @@ def _extra(s: Sketch, kind: str, top: tuple[float, float]) -> None:
         for dy in (0, 0.12):
             s.limb((-0.95, -0.5 - dy), (0.35, -0.66 - dy), 0.04, 0.04, METAL)
         for k in range(7):
-            s.limb((-0.9 + 0.19 * k, -0.5 - 0.023 * k), (-0.9 + 0.19 * k, -0.64 - 0.023 * k), 0.03, 0.03, METAL)
+            s.limb(
+                (-0.9 + 0.19 * k, -0.5 - 0.023 * k),
+                (-0.9 + 0.19 * k, -0.64 - 0.023 * k),
+                0.03,
+                0.03,
+                METAL,
+            )
     elif kind == "chimney":
         s.lathe(((-0.82, 0.1), (-0.72, 0.07), (-0.2, 0.07)), DARK, 0.55)
         s.ellipse((0.45, -0.95), 0.16, 0.1, LIGHT)
@@ -181,7 +195,13 @@ def cycle(
     if deck:
         s.chain([back, (back[0] + 0.1, -0.12), (fore[0] - 0.12, -0.14), handle], 0.1, 0.06, MAIN)
     elif base:
-        for a, b in ((back, crank), (back, saddle), (crank, saddle), (crank, handle), (saddle, handle)):
+        for a, b in (
+            (back, crank),
+            (back, saddle),
+            (crank, saddle),
+            (crank, handle),
+            (saddle, handle),
+        ):
             s.limb(a, b, 0.065, 0.065, MAIN)
     else:
         s.limb(back, (0, -seat - 0.2), 0.07, 0.07, MAIN)
@@ -202,9 +222,19 @@ def cycle(
 
 SAILS = {
     "lateen": lambda x, h, w: ((x + 0.03, -h), (x + w, -0.2), (x + 0.03, -0.16)),
-    "square": lambda x, h, w: ((x - w / 2, -h), (x + w / 2, -h), (x + w * 0.62, -0.3), (x - w * 0.62, -0.3)),
+    "square": lambda x, h, w: (
+        (x - w / 2, -h),
+        (x + w / 2, -h),
+        (x + w * 0.62, -0.3),
+        (x - w * 0.62, -0.3),
+    ),
     "gaff": lambda x, h, w: ((x, -h * 0.75), (x - w * 0.9, -h), (x - w, -0.2), (x, -0.2)),
-    "junk": lambda x, h, w: ((x - w * 0.3, -h), (x + w * 0.7, -h * 0.8), (x + w * 0.8, -0.2), (x - w * 0.4, -0.25)),
+    "junk": lambda x, h, w: (
+        (x - w * 0.3, -h),
+        (x + w * 0.7, -h * 0.8),
+        (x + w * 0.8, -0.2),
+        (x - w * 0.4, -0.25),
+    ),
 }
 
 
@@ -233,11 +263,20 @@ def ship(
     for k, x in enumerate(masts):
         tall = height * (1 - 0.1 * (k % 2))
         s.limb((x, 0), (x, -tall - 0.08), 0.05, 0.04, DARK)
-        s.polygon([(px + 0.06 * moves[k], py) for px, py in SAILS[sail](x, tall, spread)], (SECOND, LIGHT)[k % 2])
+        s.polygon(
+            [(px + 0.06 * moves[k], py) for px, py in SAILS[sail](x, tall, spread)],
+            (SECOND, LIGHT)[k % 2],
+        )
         if sail == "square":
-            s.polygon(SAILS[sail](x, tall * 1.28, spread * 0.55)[:2] + SAILS[sail](x, tall, spread)[1::-1], LIGHT)
+            s.polygon(
+                SAILS[sail](x, tall * 1.28, spread * 0.55)[:2]
+                + SAILS[sail](x, tall, spread)[1::-1],
+                LIGHT,
+            )
     if jib and masts:
-        s.polygon(((masts[-1] + 0.08, -height * 0.9), (h + 0.1, -0.1), (masts[-1] + 0.1, -0.15)), LIGHT)
+        s.polygon(
+            ((masts[-1] + 0.08, -height * 0.9), (h + 0.1, -0.1), (masts[-1] + 0.1, -0.15)), LIGHT
+        )
     for k in range(cargo):
         x = -h * 0.5 + k * (h * 1.35 / cargo)
         s.box(x, -0.2, x + h * 1.2 / cargo, 0.02, (ACCENT, SECOND, METAL)[k % 3])
@@ -249,7 +288,12 @@ def ship(
         s.box(x - 0.09, -0.75, x + 0.09, -0.64, DARK)
     for x0, x1, high in decks:
         s.box(x0, y - high, x1, y + 0.02, LIGHT)
-        _panes(s, (x0 + 0.03, y - high * 0.75, x1 - 0.03, y - high * 0.3), max(2, int((x1 - x0) * 5)), 0.5)
+        _panes(
+            s,
+            (x0 + 0.03, y - high * 0.75, x1 - 0.03, y - high * 0.3),
+            max(2, int((x1 - x0) * 5)),
+            0.5,
+        )
         y -= high
     if crane:
         s.limb((0.4, 0), (0.4, -0.8), 0.06, 0.05, DARK)
@@ -265,8 +309,25 @@ def ship(
         s.ellipse((-h, depth / 2), depth / 2, depth / 2, SECOND)
         s.ellipse((h, depth / 2), depth / 2, depth / 2, SECOND)
     else:
-        s.polygon(((-h, -stern), (-h * 0.7, 0), (h * 0.75, 0), (h + rake * 0.4, -rake * 0.6), (h - rake, depth), (-h + rake * 0.7, depth)))
-        s.polygon(((-h + rake * 0.5, depth * 0.65), (h - rake * 0.7, depth * 0.65), (h - rake, depth), (-h + rake * 0.7, depth)), SECOND)
+        s.polygon(
+            (
+                (-h, -stern),
+                (-h * 0.7, 0),
+                (h * 0.75, 0),
+                (h + rake * 0.4, -rake * 0.6),
+                (h - rake, depth),
+                (-h + rake * 0.7, depth),
+            )
+        )
+        s.polygon(
+            (
+                (-h + rake * 0.5, depth * 0.65),
+                (h - rake * 0.7, depth * 0.65),
+                (h - rake, depth),
+                (-h + rake * 0.7, depth),
+            ),
+            SECOND,
+        )
     for k in range(oars):
         x = -h * 0.5 + k * h / max(1, oars - 1)
         s.limb((x + 0.16, -0.08), (x - 0.2 + 0.1 * moves[k], depth + 0.2), 0.045, 0.1, ACCENT)
@@ -297,19 +358,61 @@ def aircraft(
         s.limb((h * 0.2, 0), (-h * 1.1, -0.12), girth * 0.5, 0.08)
         s.ring((-h * 1.1, -0.12), 0.16, 0.05, DARK)
         s.limb((h * 0.35, -r), (h * 0.35, -r - 0.2), 0.06, 0.06, DARK)
-        s.limb((h * 0.35 - rotor, -r - 0.2 - 0.06 * moves[0]), (h * 0.35 + rotor, -r - 0.2 + 0.06 * moves[0]), 0.05, 0.05, METAL)
+        s.limb(
+            (h * 0.35 - rotor, -r - 0.2 - 0.06 * moves[0]),
+            (h * 0.35 + rotor, -r - 0.2 + 0.06 * moves[0]),
+            0.05,
+            0.05,
+            METAL,
+        )
         s.ellipse((h * 0.42, 0), h * 0.5, r)
         s.ellipse((h * 0.66, -r * 0.15), h * 0.24, r * 0.7, GLASS)
     else:
-        s.polygon(((-h + 0.36, -r * 0.3), (-h - 0.04, -r - fin), (-h + 0.14, -r - fin), (-h + 0.6, -r * 0.6)), SECOND)
-        s.polygon(((0.22, -r * 0.5), (-sweep * 0.5 - 0.1, -wing * 0.5), (-sweep * 0.5 - 0.28, -wing * 0.5), (0.22 - chord, -r * 0.4)), SECOND)
-        s.polygon(((-h, -r * 0.4), (h * 0.7, -r), (h * 0.94, -r * 0.5), (h, r * 0.2), (h * 0.8, r), (-h * 0.3, r), (-h, 0.02)))
-        s.polygon(((h * 0.7, -r * 0.9), (h * 0.9, -r * 0.5), (h * 0.84, -r * 0.1), (h * 0.66, -r * 0.3)), GLASS)
+        s.polygon(
+            (
+                (-h + 0.36, -r * 0.3),
+                (-h - 0.04, -r - fin),
+                (-h + 0.14, -r - fin),
+                (-h + 0.6, -r * 0.6),
+            ),
+            SECOND,
+        )
+        s.polygon(
+            (
+                (0.22, -r * 0.5),
+                (-sweep * 0.5 - 0.1, -wing * 0.5),
+                (-sweep * 0.5 - 0.28, -wing * 0.5),
+                (0.22 - chord, -r * 0.4),
+            ),
+            SECOND,
+        )
+        s.polygon(
+            (
+                (-h, -r * 0.4),
+                (h * 0.7, -r),
+                (h * 0.94, -r * 0.5),
+                (h, r * 0.2),
+                (h * 0.8, r),
+                (-h * 0.3, r),
+                (-h, 0.02),
+            )
+        )
+        s.polygon(
+            ((h * 0.7, -r * 0.9), (h * 0.9, -r * 0.5), (h * 0.84, -r * 0.1), (h * 0.66, -r * 0.3)),
+            GLASS,
+        )
         _panes(s, (-h * 0.4, -r * 0.4, h * 0.55, -r * 0.02), windows, 0.5) if windows else None
         for k in range(planes):
             y = r * 0.4 - k * girth * 1.5
             root = 0.32 if not delta else 0.5
-            s.polygon(((root, y), (-sweep * 0.6, y + wing), (-sweep * 0.6 - chord * 0.4, y + wing), (root - chord * (1.9 if delta else 1), y + 0.02)))
+            s.polygon(
+                (
+                    (root, y),
+                    (-sweep * 0.6, y + wing),
+                    (-sweep * 0.6 - chord * 0.4, y + wing),
+                    (root - chord * (1.9 if delta else 1), y + 0.02),
+                )
+            )
             if k:
                 for x in (0.05, -0.1):
                     s.limb((x, y + 0.1), (x, r * 0.4), 0.03, 0.03, DARK)
@@ -348,7 +451,9 @@ def lifter(
     rx, ry = bag
     base = ry + drop
     for x in (-0.5, 0.5):
-        s.limb((x * rx, ry * (0.5 if not canopy else 0.0)), (x * basket * 0.8, base), 0.03, 0.03, DARK)
+        s.limb(
+            (x * rx, ry * (0.5 if not canopy else 0.0)), (x * basket * 0.8, base), 0.03, 0.03, DARK
+        )
     if fins:
         for dy in (-1, 1):
             s.polygon(((-rx * 0.6, 0), (-rx * 1.15, dy * ry), (-rx * 0.9, 0)), SECOND)
@@ -367,7 +472,13 @@ def lifter(
 
 
 def rocket(
-    s: Sketch, moves: list[float], girth: float = 0.3, boosters: int = 0, fins: float = 0.3, flame: bool = True, wings: bool = False
+    s: Sketch,
+    moves: list[float],
+    girth: float = 0.3,
+    boosters: int = 0,
+    fins: float = 0.3,
+    flame: bool = True,
+    wings: bool = False,
 ) -> None:
     """Upright flying tubes."""
     if flame:
@@ -377,8 +488,22 @@ def rocket(
         s.lathe(((-0.3, 0.01), (-0.1, girth * 0.45), (0.95, girth * 0.45)), SECOND, x)
     for side in (-1, 1):
         if fins:
-            s.polygon(((side * girth * 0.7, 0.4), (side * (girth + fins), 1.1), (side * girth * 0.7, 0.9)), SECOND)
+            s.polygon(
+                (
+                    (side * girth * 0.7, 0.4),
+                    (side * (girth + fins), 1.1),
+                    (side * girth * 0.7, 0.9),
+                ),
+                SECOND,
+            )
         if wings:
-            s.polygon(((side * girth * 0.7, -0.2), (side * (girth + 0.7), 0.7), (side * girth * 0.7, 0.8)), MAIN)
+            s.polygon(
+                (
+                    (side * girth * 0.7, -0.2),
+                    (side * (girth + 0.7), 0.7),
+                    (side * girth * 0.7, 0.8),
+                ),
+                MAIN,
+            )
     s.lathe(((-1.15, 0.01), (-0.8, girth * 0.65), (-0.4, girth), (0.6, girth), (0.95, girth * 0.7)))
     s.ellipse((0, -0.35), girth * 0.42, girth * 0.42, GLASS)
