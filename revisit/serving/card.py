@@ -1,0 +1,102 @@
+"""The model card: what an exported model was trained on, how, and how well it did, for people."""
+
+import json
+import pathlib
+
+from revisit.data.records import read_dataset
+from revisit.data.taxonomy import Taxonomy
+from revisit.errors import UserError
+from revisit.training.logs import read_metrics
+from revisit.training.model import LoadedModel
+
+CARD = """# Model card
+
+{summary}
+
+## Data
+{data}
+## Training
+{training}
+## Metrics
+{metrics}
+## Use
+`serving_default` takes encoded images (`image_bytes`) and answers with scores, class ids, names,
+titles, ancestors and features; `features` takes the same and gives the pooled features alone;
+`images` takes pixels, float32 in [-1, 1], {crop} x {crop}. Encoded images are resized to {resize} x
+{resize} pixels without keeping their aspect ratio, and cropped centrally, as in evaluation.
+
+## Limits
+Where the training labels are noisy or incomplete, so is what the model learned from them; scores
+are not calibrated. It knows the {num_classes} classes of its taxonomy and nothing else, and has
+been measured on the split above alone. Licence and terms of the training images bind its use; this
+card does not know them.
+
+## Config
+```json
+{config}
+```
+"""
+
+
+def write_card(directory: pathlib.Path, workdir: pathlib.Path, loaded: LoadedModel) -> None:
+    """Writes model_card.md into an exported version."""
+    (directory / "model_card.md").write_text(make_card(workdir, loaded))
+
+
+def make_card(workdir: pathlib.Path, loaded: LoadedModel) -> str:
+    """The card's Markdown, from the workdir's own records."""
+    config = json.loads((workdir / "config.json").read_text())
+    model, data = config["model"], config["data"]
+    return CARD.format(
+        summary=f"A ResNet-{model['depth']} (width {model['width']}, stem {model['stem']}) for the "
+        f"task {config['task']['name']!r}, as it was at step {loaded.step} of its training.",
+        data=_bullets(_data_facts(data, loaded.taxonomy)),
+        training=_bullets(_training_facts(config)),
+        metrics=_metrics_table(workdir, data["eval_split"], loaded.step),
+        resize=data["resize"],
+        crop=data["crop"],
+        num_classes=loaded.taxonomy.num_classes,
+        config=json.dumps(config, indent=2),
+    )
+
+
+def _bullets(facts: dict[str, object]) -> str:
+    return "".join(f"- {name}: {value}\n" for name, value in facts.items())
+
+
+def _data_facts(data: dict, taxonomy: Taxonomy) -> dict[str, object]:
+    facts: dict[str, object] = {
+        "data set": f"`{data['dir']}`",
+        "trained on": f"split {data['train_split']!r}, fraction {data['fraction']}",
+        "classes": f"{taxonomy.num_classes}, in a taxonomy {taxonomy.depth()} levels deep "
+        f"(fingerprint {taxonomy.fingerprint()})",
+    }
+    try:
+        dataset = read_dataset(data["dir"])
+    except UserError:
+        return {**facts, "records": "not known: the data set was not there when this was exported"}
+    records = {split: dataset.num_examples(split) for split in dataset.shards}
+    source = dataset.metadata.get("source", "not stated")
+    return {**facts, "records": f"{records} (all of each split)", "source": source}
+
+
+def _training_facts(config: dict) -> dict[str, object]:
+    train, optimizer, schedule = config["train"], config["optimizer"], config["schedule"]
+    return {
+        "mode": config.get("mode", "not stated"),
+        "started from": config.get("init") or "random weights",
+        "length": f"{train['duration']}, batches of {train['batch_size']}",
+        "optimizer": f"{optimizer['name']}, learning rate {schedule['learning_rate']} "
+        f"({schedule['name']}), weight decay {optimizer['weight_decay']}",
+        "seed": config["seed"],
+    }
+
+
+def _metrics_table(workdir: pathlib.Path, split: str, step: int) -> str:
+    figures = read_metrics(str(workdir), split, step)
+    if not figures:
+        return f"None: the split {split!r} was not evaluated at step {step}.\n"
+    header = [f"On the split {split!r} at step {step}:", "", "| metric | value |", "|---|---|"]
+    return "\n".join(
+        [*header, *(f"| {name} | {value:.6g} |" for name, value in figures.items()), ""]
+    )

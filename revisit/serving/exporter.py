@@ -1,0 +1,85 @@
+"""From a workdir to a version of a served model: the SavedModel, its assets, warm-up and card.
+
+OUT/3/saved_model.pb, variables/     what TensorFlow Serving loads
+OUT/3/assets/                        config.json, taxonomy.json
+OUT/3/assets.extra/                  warm-up requests
+OUT/3/model_card.md                  for people
+"""
+
+import pathlib
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import tensorflow as tf
+
+from revisit.errors import UserError
+from revisit.serving.card import write_card
+from revisit.serving.signatures import make_signatures
+from revisit.serving.versions import list_versions
+from revisit.serving.warmup import write_warmup_requests
+from revisit.training.model import LoadedModel, load_model
+from revisit.training.workdir import CONFIG_FILE, TAXONOMY_FILE
+
+
+def export(workdir: str, out: str, which: str = "last") -> pathlib.Path:
+    """Exports a trained model as the next version of a served one.
+
+    Args:
+      workdir: what revisit.train wrote.
+      out: directory of the served model's versions; made if need be.
+      which: checkpoint to take, "last" or "best".
+
+    Returns:
+      The new version's directory, OUT/<number>.
+
+    Raises:
+      UserError: there is no trained model in `workdir`, or `out` cannot be written.
+    """
+    loaded = load_model(workdir, which)
+    with _aside(pathlib.Path(out)) as directory:
+        _write_saved_model(loaded, pathlib.Path(workdir), directory)
+        data = loaded.config.data
+        write_warmup_requests(directory, data.resize, data.crop)
+        write_card(directory, pathlib.Path(workdir), loaded)
+        return _publish(directory)
+
+
+def _write_saved_model(loaded: LoadedModel, workdir: pathlib.Path, directory: pathlib.Path) -> None:
+    module = tf.Module()
+    # The variables, not the Keras models around them: those would be traced and written once more,
+    # layer by layer, for Keras alone to read.
+    module.model_variables = [*loaded.backbone.variables, *loaded.head.variables]
+    module.assets = [
+        tf.saved_model.Asset(str(workdir / name)) for name in (CONFIG_FILE, TAXONOMY_FILE)
+    ]
+    tf.saved_model.save(module, str(directory), signatures=make_signatures(loaded))
+
+
+@contextmanager
+def _aside(out: pathlib.Path) -> Iterator[pathlib.Path]:
+    """A new directory in `out` whose name no server takes for a version; gone if the work fails."""
+    directory = out / f".exporting-{uuid.uuid4().hex[:8]}"
+    try:
+        # Not tempfile's: its directories are closed to other users, the server among them.
+        directory.mkdir(parents=True)
+    except OSError as error:
+        raise UserError(f"cannot write to --out={str(out)!r}: {error.strerror}") from error
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _publish(directory: pathlib.Path) -> pathlib.Path:
+    """Renames to the next number: a server that looks sees all of the version or none of it."""
+    while True:
+        version = max(list_versions(directory.parent), default=0) + 1
+        target = directory.with_name(str(version))
+        try:
+            return directory.rename(target)
+        except OSError:
+            if not target.exists():
+                raise
+            # Another export took the number since we looked: take the next.

@@ -1,0 +1,195 @@
+"""Three ways to ask an exported model about one image: REST, gRPC, or the files themselves.
+
+Each is made once and then called with an image's bytes. The answer holds the image's own part of
+every output of the signature `serving_default`, as Python numbers and strings: {"scores": [K],
+"names": [K], ...}.
+"""
+
+import base64
+import http.client
+import json
+import pathlib
+import re
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+
+from revisit.errors import UserError
+from revisit.serving.versions import list_versions
+
+Outputs = dict[str, list[Any]]
+Predictor = Callable[[bytes], Outputs]
+
+# From a column's heading to the output that fills it.
+COLUMNS = {"score": "scores", "name": "names", "title": "titles", "ancestors": "ancestors"}
+
+
+class ImageRefusedError(UserError):
+    """The model was reached and took this image for no image."""
+
+
+# What TensorFlow puts around its own words: where in the graph, and in whose code, it stopped.
+_GRAPH_PLACES = re.compile(
+    r"Graph execution error:.*<stack traces unavailable>|\[Op:\w+\]|\{\{.*?\}\}|\[\[.*?\]\]",
+    re.DOTALL,
+)
+
+
+def _readable(message: str | None) -> str:
+    return " ".join(_GRAPH_PLACES.sub(" ", message or "").split())[:300]
+
+
+def _refusal(message: str | None) -> ImageRefusedError:
+    return ImageRefusedError(f"the model cannot read it as JPEG or PNG: {_readable(message)}")
+
+
+def _rest_error(error: urllib.error.HTTPError, url: str) -> UserError:
+    body = error.read().decode(errors="replace")
+    try:
+        message = json.loads(body)["error"]
+    except (ValueError, KeyError, TypeError):  # a proxy's page, not the server's answer
+        message = body
+    if error.code == 404:
+        return UserError(
+            f"no model at {url}: {_readable(message)}. Is the name in the server's models.config?"
+        )
+    if error.code == 400:
+        return _refusal(message)
+    return UserError(f"{url} answered {error.code} {error.reason}: {_readable(message)}")
+
+
+def make_rest_predictor(url: str, timeout_seconds: float) -> Predictor:
+    """Asks TensorFlow Serving's REST interface; url: http://HOST:PORT/v1/models/NAME[/versions/N]."""
+    address = url.rstrip("/") + ":predict"
+
+    def predict(image: bytes) -> Outputs:
+        body = json.dumps(
+            {"instances": [{"image_bytes": {"b64": base64.b64encode(image).decode()}}]}
+        ).encode()
+        request = urllib.request.Request(address, body, {"Content-Type": "application/json"})
+        try:
+            with urllib.request.urlopen(request, timeout=timeout_seconds) as response:
+                return dict(json.load(response)["predictions"][0])
+        except urllib.error.HTTPError as error:
+            raise _rest_error(error, url) from error
+        except (OSError, http.client.HTTPException) as error:  # URLError and timeouts are OSErrors
+            reason = getattr(error, "reason", error)
+            raise UserError(
+                f"cannot reach {url}: {reason}. Is the server up, and is this its REST port?"
+            ) from error
+        except (ValueError, KeyError, IndexError, TypeError) as error:
+            raise UserError(
+                f"{url} did not answer as TensorFlow Serving does; is it a model's address?"
+            ) from error
+
+    return predict
+
+
+def _grpc_error(error: Any, url: str) -> UserError:
+    import grpc
+
+    if error.code() == grpc.StatusCode.INVALID_ARGUMENT:
+        return _refusal(error.details())
+    if error.code() == grpc.StatusCode.NOT_FOUND:
+        return UserError(f"no model at {url}: {_readable(error.details())}")
+    return UserError(
+        f"cannot reach {url}: {error.code().name}: {_readable(error.details())}. "
+        "Is the server up, and is this its gRPC port?"
+    )
+
+
+def make_grpc_predictor(url: str, timeout_seconds: float) -> Predictor:
+    """Asks TensorFlow Serving's gRPC interface; url: grpc://HOST:PORT/NAME."""
+    # Here and not above: these messages load all of TensorFlow, which the REST client does without.
+    import grpc
+    import tensorflow as tf
+    from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+
+    target = urllib.parse.urlsplit(url)
+    stub = prediction_service_pb2_grpc.PredictionServiceStub(grpc.insecure_channel(target.netloc))
+
+    def predict(image: bytes) -> Outputs:
+        request = predict_pb2.PredictRequest()
+        request.model_spec.name = target.path.strip("/")
+        request.model_spec.signature_name = "serving_default"
+        request.inputs["image_bytes"].CopyFrom(tf.make_tensor_proto([image]))
+        try:
+            response = stub.Predict(request, timeout_seconds)
+        except grpc.RpcError as error:
+            raise _grpc_error(error, url) from error
+        return {
+            name: _to_python(tf.make_ndarray(value)[0]) for name, value in response.outputs.items()
+        }
+
+    return predict
+
+
+def make_local_predictor(directory: str) -> Predictor:
+    """Loads the newest version in a model's directory with plain TensorFlow; needs no server."""
+    versions = list_versions(pathlib.Path(directory))
+    if not versions:
+        raise UserError(
+            f"no exported model in {directory!r}: it holds no numbered version; "
+            "python -m revisit.export --workdir=WORKDIR --out=DIR writes one"
+        )
+    import tensorflow as tf  # here and not above: the REST client does without it
+
+    path = pathlib.Path(directory, str(versions[-1]))
+    try:
+        model = tf.saved_model.load(str(path))
+    except (OSError, ValueError, tf.errors.OpError) as error:
+        raise UserError(
+            f"cannot load {path}: {_readable(str(error))}; export the model anew"
+        ) from error
+    signature = model.signatures["serving_default"]
+
+    def predict(image: bytes) -> Outputs:
+        try:
+            outputs = signature(image_bytes=tf.constant([image]))
+        except tf.errors.InvalidArgumentError as error:
+            raise _refusal(error.message) from error
+        return {name: _to_python(value[0].numpy()) for name, value in outputs.items()}
+
+    # A loaded object that is collected takes its signatures' variables with it.
+    predict.model = model  # type: ignore[attr-defined]
+    return predict
+
+
+def _to_python(row: Any) -> list[Any]:
+    return [value.decode() if isinstance(value, bytes) else value for value in row.tolist()]
+
+
+PREDICTORS = {
+    "http": make_rest_predictor,
+    "https": make_rest_predictor,
+    "grpc": make_grpc_predictor,
+}
+
+
+def make_predictor(url: str, timeout_seconds: float) -> Predictor:
+    """A predictor for a server's address, http://, https:// or grpc://."""
+    scheme = urllib.parse.urlsplit(url).scheme
+    if scheme not in PREDICTORS:
+        raise UserError(
+            f"--url={url!r} names no known protocol: expected http://HOST:8501/v1/models/NAME or grpc://HOST:8500/NAME"
+        )
+    return PREDICTORS[scheme](url, timeout_seconds)
+
+
+def format_labels(outputs: Outputs) -> str:
+    """An aligned table of one image's labels, best first."""
+    missing = [output for output in COLUMNS.values() if output not in outputs]
+    if missing:
+        raise UserError(
+            f"the model gives no {', '.join(missing)}: only a classifier's answer can be printed"
+        )
+    scores, *words = (outputs[output] for output in COLUMNS.values())
+    rows = [tuple(COLUMNS), *zip((f"{score:.3f}" for score in scores), *words, strict=True)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  "
+        + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )

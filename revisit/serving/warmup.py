@@ -1,0 +1,58 @@
+"""Requests that TensorFlow Serving runs when it loads a version: no user meets a cold model.
+
+TFRecords of PredictionLog, https://www.tensorflow.org/tfx/serving/saved_model_warmup
+"""
+
+import pathlib
+from collections.abc import Iterator, Sequence
+
+import tensorflow as tf
+from tensorflow.core.framework import tensor_pb2
+from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+
+WARMUP_PATH = "assets.extra/tf_serving_warmup_requests"
+
+
+def warmup_requests(
+    size: int, crop: int, batch_sizes: Sequence[int]
+) -> Iterator[prediction_log_pb2.PredictionLog]:
+    """One request a signature and batch size; plain images need few bytes and every kernel.
+
+    Args:
+      size: side that the model resizes images to, pixels.
+      crop: side of its input, pixels.
+      batch_sizes: images in a request.
+    """
+    # One pixel wider than `size`: an image that has the size would skip the resize.
+    encoded = tf.io.encode_jpeg(
+        tf.fill([size + 1, size + 1, 3], tf.constant(128, tf.uint8))
+    ).numpy()
+    for batch_size in batch_sizes:
+        yield _request(
+            "serving_default", "image_bytes", tf.make_tensor_proto([encoded] * batch_size)
+        )
+        yield _request("features", "image_bytes", tf.make_tensor_proto([encoded] * batch_size))
+        # A tensor of one value is written as that value and its shape.
+        yield _request(
+            "images", "images", tf.make_tensor_proto(0.0, shape=[batch_size, crop, crop, 3])
+        )
+
+
+def _request(
+    signature: str, name: str, value: tensor_pb2.TensorProto
+) -> prediction_log_pb2.PredictionLog:
+    request = predict_pb2.PredictRequest()
+    request.model_spec.signature_name = signature
+    request.inputs[name].CopyFrom(value)
+    return prediction_log_pb2.PredictionLog(
+        predict_log=prediction_log_pb2.PredictLog(request=request)
+    )
+
+
+def write_warmup_requests(version_directory: pathlib.Path, size: int, crop: int) -> None:
+    """Writes the requests for batches of one image and of eight into an exported version."""
+    path = version_directory / WARMUP_PATH
+    path.parent.mkdir()
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for log in warmup_requests(size, crop, batch_sizes=(1, 8)):
+            writer.write(log.SerializeToString())
