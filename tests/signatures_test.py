@@ -1,0 +1,106 @@
+"""Signatures: what goes in, what comes out, and that it is what evaluation computes."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from revisit.data import images
+from revisit.serving.signatures import make_signatures
+from revisit.training.model import forward, load_model
+
+
+@pytest.fixture(scope="module")
+def loaded(finished_run):
+    return load_model(str(finished_run))
+
+
+@pytest.fixture(scope="module")
+def signatures(loaded):
+    return make_signatures(loaded)
+
+
+def make_pixels(*shape):
+    """Smooth pictures, so that the decoders' rounding is all that may differ."""
+    noise = np.random.default_rng(1).uniform(0, 255, (5, 5, shape[-1]))
+    return np.uint8(tf.image.resize(noise, shape[:2], "bicubic").numpy().clip(0, 255))
+
+
+ENCODED = {
+    "jpeg": lambda: tf.io.encode_jpeg(make_pixels(50, 70, 3)),
+    "jpeg of the model's size": lambda: tf.io.encode_jpeg(make_pixels(40, 40, 3)),
+    "grey jpeg": lambda: tf.io.encode_jpeg(make_pixels(33, 90, 1)),
+    "progressive jpeg": lambda: tf.io.encode_jpeg(make_pixels(64, 64, 3), progressive=True),
+    "png": lambda: tf.io.encode_png(make_pixels(20, 30, 3)),
+    "png with alpha": lambda: tf.io.encode_png(make_pixels(48, 30, 4)),
+    "grey png": lambda: tf.io.encode_png(make_pixels(48, 30, 1)),
+}
+
+
+@pytest.fixture(scope="module")
+def encoded():
+    return [ENCODED[kind]().numpy() for kind in ENCODED]
+
+
+def evaluated(loaded, encoded):
+    """The model's outputs on images as evaluation's input pipeline gives them, one by one."""
+    batch = tf.stack([images.eval_image(tf.constant(one), 40, 32) for one in encoded])
+    inputs = images.to_model_range(batch)
+    return inputs, forward(loaded.backbone, loaded.head, inputs, False, False)
+
+
+def test_bytes_give_what_evaluation_computes_on_the_same_files(loaded, signatures, encoded):
+    _, expected = evaluated(loaded, encoded)
+    outputs = signatures["serving_default"](tf.constant(encoded))
+    np.testing.assert_allclose(outputs["features"], expected["features"], atol=1e-5, rtol=1e-5)
+    assert np.ptp(expected["features"], axis=0).max() > 0.01  # the images differ to the model
+    best = np.sort(tf.sigmoid(expected["logits"]), axis=1)[:, :-6:-1]
+    np.testing.assert_allclose(outputs["scores"], best, atol=1e-5)
+    ids = np.argsort(-expected["logits"].numpy(), axis=1, kind="stable")[:, :5]
+    np.testing.assert_array_equal(outputs["class_ids"], ids)
+
+
+def test_labels_are_named_with_their_ancestors_from_the_root(loaded, signatures, encoded):
+    outputs = signatures["serving_default"](tf.constant(encoded[:1]))
+    names = [name.decode() for name in outputs["names"].numpy()[0]]
+    above = dict(zip(names, (text.decode() for text in outputs["ancestors"].numpy()[0])))
+    expected = {"animal": "", "mammal": "animal", "dog": "animal > mammal", "pet": "", "car": ""}
+    assert {name: above[name] for name in names if name != "cat"} == {
+        name: expected[name] for name in names if name != "cat"
+    }
+    if "cat" in names:
+        assert set(above["cat"].split(" > ")) == {"animal", "mammal", "pet"}
+    assert [loaded.taxonomy.names[id_] for id_ in outputs["class_ids"].numpy()[0]] == names
+
+
+def test_features_and_images_agree_with_serving_default(loaded, signatures, encoded):
+    inputs, _ = evaluated(loaded, encoded)
+    whole = signatures["serving_default"](tf.constant(encoded))
+    features = signatures["features"](tf.constant(encoded))
+    assert set(features) == {"features"}
+    np.testing.assert_allclose(features["features"], whole["features"], atol=1e-5, rtol=1e-5)
+    pixels = signatures["images"](inputs)
+    assert set(pixels) == set(whole)
+    np.testing.assert_allclose(pixels["scores"], whole["scores"], atol=1e-5)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_the_batch_may_have_any_size(signatures, encoded, batch_size):
+    outputs = signatures["serving_default"](tf.constant(encoded[:batch_size]))
+    assert {name: value.shape.as_list() for name, value in outputs.items()} == {
+        "features": [batch_size, 64],
+        "scores": [batch_size, 5],
+        "class_ids": [batch_size, 5],
+        "names": [batch_size, 5],
+        "titles": [batch_size, 5],
+        "ancestors": [batch_size, 5],
+    }
+    assert outputs["class_ids"].dtype == tf.int32
+    assert outputs["scores"].dtype == outputs["features"].dtype == tf.float32
+
+
+@pytest.mark.parametrize("bad", [b"", b"just words", b"\xff\xd8\xff", None], ids=str)
+def test_bad_bytes_fail_their_request_and_not_the_next(signatures, encoded, bad):
+    truncated = encoded[0][: len(encoded[0]) // 2]
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        signatures["serving_default"](tf.constant([encoded[0], truncated if bad is None else bad]))
+    assert signatures["serving_default"](tf.constant(encoded[:1]))["scores"].shape[0] == 1
