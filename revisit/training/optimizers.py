@@ -39,10 +39,8 @@ def weight_decay_loss(variables: Sequence[tf.Variable], rate: float) -> tf.Tenso
     as fast for the same number. Add it once to the loss of the global batch: under a strategy each
     replica adds its share, 1 / num_replicas.
     """
-    # tf.nn.l2_loss is sum(w^2) / 2.
-    return rate * tf.add_n(
-        [tf.zeros([])] + [tf.nn.l2_loss(kernel) for kernel in kernels(variables)]
-    )
+    chosen = kernels(variables) if rate else []
+    return rate * tf.add_n([tf.zeros([]), *map(tf.nn.l2_loss, chosen)])  # l2_loss is sum(w^2) / 2
 
 
 class RMSProp(keras.optimizers.legacy.RMSprop):
