@@ -17,6 +17,7 @@ DOCUMENTS = [
     *REPOSITORY.glob("configs/**/*.py"),
     *REPOSITORY.glob("revisit/*.py"),
     *REPOSITORY.glob("data_prep/*.py"),
+    *REPOSITORY.glob("data_prep/examples/*.py"),
     REPOSITORY / "Makefile",
 ]
 ABSL_FLAGS = {"help", "helpfull", "verbosity", "logtostderr"}
@@ -32,7 +33,7 @@ class Command(NamedTuple):
 
 def find_commands(document: pathlib.Path) -> Iterator[Command]:
     text = document.read_text(encoding="utf-8").replace("\\\n", " ")
-    programs = r"(?:python3?\S* -m (?P<module>(?:revisit|data_prep)\.\w+)"
+    programs = r"(?:python3?\S* -m (?P<module>(?:revisit|data_prep)(?:\.\w+)+)"
     targets = r"|bazel run //(?P<package>revisit|data_prep):(?P<target>\w+))"
     for found in re.finditer(programs + targets + r"(?P<rest>[^\n`#]*)", text):
         module = found["module"] or f"{found['package']}.{found['target']}"
