@@ -65,12 +65,17 @@ def _law_lines(fit: CurveFit) -> list[str]:
     return lines
 
 
+def _size_text(size: float) -> str:
+    """Four digits of a size: 24,790,000."""
+    return f"{float(f'{size:.4g}'):,.0f}" if 10 <= size < 1e15 else f"{size:.4g}"
+
+
 def _forecast_lines(fit: CurveFit, asked: tables.Predictions) -> list[str]:
     only_asked = fit.curve._replace(fit=fit.curve.fit | True)
     forecast = tables.forecast(fit.best, only_asked, asked.sizes, asked.scale)
     rows = zip(forecast.x, forecast.yhat, forecast.low, forecast.high, strict=True)
     return [
-        f"  at {x:,.6g}: {yhat:.4g}  (80% interval {low:.4g} to {high:.4g})"
+        f"  at {_size_text(x)}: {yhat:.4g}  (80% interval {low:.4g} to {high:.4g})"
         for x, yhat, low, high in rows
     ]
 
@@ -79,8 +84,9 @@ def _target_line(fit: CurveFit, target: float, scale: curves.Scale) -> str:
     found = tables.find_target(fit.best, fit.curve, target, scale)
     if found.size == float("inf"):
         return f"  target {target:g}: not within reach under this law"
-    high = "beyond reach" if found.high == float("inf") else f"{found.high:,.4g}"
-    return f"  target {target:g}: at {found.size:,.4g}  (80% interval {found.low:,.4g} to {high})"
+    high = "beyond reach" if found.high == float("inf") else _size_text(found.high)
+    size, low = _size_text(found.size), _size_text(found.low)
+    return f"  target {target:g}: at {size}  (80% interval {low} to {high})"
 
 
 def summarize(fit: CurveFit, asked: tables.Predictions, target: float | None) -> str:

@@ -51,7 +51,11 @@ class Curve(NamedTuple):
         return ", ".join(self.group) or "all points"
 
 
-def make_curve(x: Sequence[float], errors: Sequence[float], group: tuple[str, ...] = ()) -> Curve:
+def make_curve(
+    x: Sequence[float] | np.ndarray,
+    errors: Sequence[float] | np.ndarray,
+    group: tuple[str, ...] = (),
+) -> Curve:
     """A curve of which every point is fitted."""
     sizes = np.asarray(x, np.float64)
     return Curve(group, sizes, np.asarray(errors, np.float64), np.ones(len(sizes), bool))

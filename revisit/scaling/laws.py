@@ -30,6 +30,7 @@ _SEARCH_STEPS = 40
 _REFINE_STEPS = 10
 _STARTS_SEARCHED = 8
 _SMALLEST = 1e-300
+_NEWTON_STEPS = 12
 _EXPONENTS = (-9.0, 2.0)  # logarithms of the exponents that are tried: 1e-4 to 7
 
 
@@ -190,10 +191,13 @@ def _log_share(log_odds: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     one way, so that Newton's steps settle from either end.
     """
     logit = np.where(log_odds < 0, log_odds, log_odds / alpha)
-    for _ in range(12):
+    for _ in range(_NEWTON_STEPS):
         log_t, log_rest = -np.logaddexp(0, -logit), -np.logaddexp(0, logit)
         slope = np.exp(log_rest) + alpha * np.exp(log_t)
-        logit = logit - np.clip((log_t - alpha * log_rest - log_odds) / slope, -20, 20)
+        step = np.clip((log_t - alpha * log_rest - log_odds) / slope, -20, 20)
+        logit = logit - step
+        if np.abs(step).max() < 1e-9:
+            break
     return -np.logaddexp(0, -logit)
 
 

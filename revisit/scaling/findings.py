@@ -1,0 +1,266 @@
+"""What a study's results say: a curve for each transfer mode, and sentences made from statistics.
+
+No sentence assumes an outcome. What may be said of a difference hangs on its 80% interval: above 0,
+below 0, or holding 0.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from revisit.scaling import curves, tables
+from revisit.scaling.curves import Curve, Scale
+from revisit.scaling.grid import PRETRAIN
+from revisit.scaling.intervals import LEVEL
+from revisit.scaling.results import Result
+from revisit.scaling.selection import CurveFit, fit_curve
+from revisit.training.modes import RANDOM
+
+MODE_TITLES = {"linear_probe": "Frozen features", "finetune": "Fine-tuning"}
+SCRATCH_TITLES = {"linear_probe": "random frozen features", "finetune": "training from scratch"}
+FORECAST_TIMES = 10  # beyond the largest size
+
+
+class Estimate(NamedTuple):
+    """A value with its 80% interval, in the metric's unit. NaN ends: too few seeds for one."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def bounded(self) -> bool:
+        return math.isfinite(self.low)
+
+
+class Units(NamedTuple):
+    """How the metric is written: an accuracy of 0.4123 as 41.2%, a loss of 0.4123 as 0.4123."""
+
+    scale: Scale
+
+    @property
+    def percent(self) -> bool:
+        return self.scale.metric == "accuracy"
+
+    def value(self, value: float) -> str:
+        factor = 100 / self.scale.whole
+        return f"{factor * value:.1f}%" if self.percent else f"{value:.4f}"
+
+    def change(self, change: float) -> str:
+        factor = 100 / self.scale.whole
+        return f"{factor * change:+.1f}" if self.percent else f"{change:+.4f}"
+
+    @property
+    def points(self) -> str:
+        return " points" if self.percent else ""
+
+    def interval(self, estimate: Estimate, write: Callable[[float], str]) -> str:
+        if not estimate.bounded:
+            return "one seed: no interval"
+        return f"80% interval {write(estimate.low)} to {write(estimate.high)}"
+
+
+class Spread(NamedTuple):
+    """How seeds differ: variance of a run, pooled over sizes, and its degrees of freedom."""
+
+    variance: float
+    degrees: int
+
+    def estimate(self, value: float, *counts: int) -> Estimate:
+        """A mean of `counts` seeds, or a difference of two such means, with Student's interval."""
+        if not self.degrees:
+            return Estimate(value, math.nan, math.nan)
+        factor = stats.t.ppf((1 + LEVEL) / 2, self.degrees)
+        half = float(factor * math.sqrt(self.variance * sum(1 / count for count in counts)))
+        return Estimate(value, value - half, value + half)
+
+
+class Finding(NamedTuple):
+    """What is known of one transfer mode.
+
+    Attributes:
+      mode: key of MODE_TITLES.
+      values: size -> the metric of its seeds, ascending sizes.
+      scratch: the metric of the runs from random weights; empty without any.
+      spread: of the metric between seeds.
+      curve: all points, as errors.
+      fit: None where no law can be fitted, `refusal` says why.
+      sentences: gains, last step, against scratch, law; plain text. The first and last are always
+      there.
+    """
+
+    mode: str
+    values: dict[int, tuple[float, ...]]
+    scratch: tuple[float, ...]
+    spread: Spread
+    curve: Curve
+    fit: CurveFit | None
+    refusal: str
+    sentences: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        return MODE_TITLES.get(self.mode, self.mode)
+
+
+def pool_spread(groups: Iterable[Sequence[float]]) -> Spread:
+    """Spread of the seeds of several sizes, taken to be the same at each: 2 seeds alone say
+    little."""
+    arrays = [np.asarray(group) for group in groups if len(group)]
+    degrees = sum(array.size - 1 for array in arrays)
+    squares = float(sum(((array - array.mean()) ** 2).sum() for array in arrays))
+    return Spread(squares / max(degrees, 1), degrees)
+
+
+def difference(spread: Spread, values: Sequence[float], others: Sequence[float]) -> Estimate:
+    """Mean of values minus mean of others."""
+    change = float(np.mean(values) - np.mean(others))
+    return spread.estimate(change, len(values), len(others))
+
+
+def sign(estimate: Estimate, scale: Scale) -> int:
+    """1 better for certain, -1 worse, 0 not told (the interval holds 0, or there is none)."""
+    better, worse = (estimate.low > 0, estimate.high < 0)
+    if scale.metric == "error":
+        better, worse = worse, better
+    return int(better) - int(worse)
+
+
+def trend_estimate(fit: CurveFit, scale: Scale) -> Estimate:
+    """Change of the metric for ten times the data."""
+    slope, *ends = (scale.from_change(value) for value in fit.trend)
+    return Estimate(slope, min(ends), max(ends))
+
+
+def gains_sentence(finding: Finding, units: Units) -> str:
+    """Whether the metric grows with data, and how fast."""
+    if finding.fit is None:
+        return f"{finding.title}: no trend can be told: {finding.refusal}."
+    trend = trend_estimate(finding.fit, units.scale)
+    direction = sign(trend, units.scale)
+    words = {1: "gains grow with data", 0: "no growth seen", -1: "it gets worse with data"}[
+        direction
+    ]
+    if direction == 1 and sign(_last_step(finding), units.scale) == 1:
+        words = "gains still grow"
+    holds = ", which holds 0" if direction == 0 else ""
+    return (
+        f"{finding.title}: {words}: {units.change(trend.value)}{units.points} per tenfold data,"
+        f" {units.interval(trend, units.change)}{holds}."
+    )
+
+
+def _last_step(finding: Finding) -> Estimate:
+    earlier, later = list(finding.values.values())[-2:]
+    return difference(finding.spread, later, earlier)
+
+
+def step_sentence(finding: Finding, units: Units) -> str:
+    """The step between the two largest sizes."""
+    before, size = list(finding.values)[-2:]
+    step = _last_step(finding)
+    words = {1: "still gained", 0: "shows no difference beyond that of seeds", -1: "lost"}[
+        sign(step, units.scale)
+    ]
+    return (
+        f"{finding.title}: the last step, from {before:,} to {size:,} images,"
+        f" {words if step.bounded else 'changed it by'}: {units.change(step.value)}{units.points}"
+        f" ({units.interval(step, units.change)})."
+    )
+
+
+def scratch_sentence(finding: Finding, units: Units) -> str:
+    """What the largest pretraining is worth beside none."""
+    size, values = list(finding.values.items())[-1]
+    change = difference(finding.spread, values, finding.scratch)
+    words = {1: "better than", 0: "no difference seen from", -1: "worse than"}
+    relation = words[sign(change, units.scale)] if change.bounded else "beside"
+    return (
+        f"{finding.title}: {units.value(float(np.mean(values)))} with {size:,} pretraining images,"
+        f" {relation} {SCRATCH_TITLES[finding.mode]} at"
+        f" {units.value(float(np.mean(finding.scratch)))}: {units.change(change.value)}"
+        f"{units.points} ({units.interval(change, units.change)})."
+    )
+
+
+def law_sentence(finding: Finding, units: Units) -> str:
+    """The law that was chosen and what it foresees."""
+    fit = finding.fit
+    if fit is None:
+        return f"{finding.title}: no law fitted: {finding.refusal}."
+    size = FORECAST_TIMES * float(fit.curve.sizes.max())
+    forecast = tables.forecast(fit.best, fit.curve, [size], units.scale)
+    pairs = zip(fit.best.law.params, fit.best.params, strict=True)
+    params = ", ".join(f"{name} = {value:.4g}" for name, value in pairs)
+    rivals = f" The data can't tell it from {', '.join(fit.rivals)}." if fit.rivals else ""
+    notes = "".join(f" {note[0].upper()}{note[1:]}." for note in fit.notes)
+    return (
+        f"{finding.title}: {fit.chosen}, {fit.best.law.formula} with {params}, where y is"
+        f" {'the error, 1 - accuracy,' if units.percent else 'the error'} and x the number of"
+        f" pretraining images.{rivals} At {size:,.0f} images ({FORECAST_TIMES} times the data) it"
+        f" foresees {units.value(forecast.yhat[0])} (80% interval {units.value(forecast.low[0])} to"
+        f" {units.value(forecast.high[0])} for one run).{notes}"
+    )
+
+
+def _values(results: Sequence[Result], metric: str) -> dict[int, tuple[float, ...]]:
+    sizes = sorted({result.num_examples for result in results})
+    return {
+        size: tuple(each.metrics[metric] for each in results if each.num_examples == size)
+        for size in sizes
+    }
+
+
+def find(results: Sequence[Result], mode: str, metric: str, scale: Scale) -> Finding:
+    """What the results of one transfer mode say.
+
+    Args:
+      results: of any modes.
+      mode: the transfer mode.
+      metric: name of a figure of its runs.
+      scale: of the metric.
+    """
+    own = [result for result in results if result.run.mode == mode]
+    pretrained = [result for result in own if result.run.init != RANDOM]
+    scratch = tuple(each.metrics[metric] for each in own if each.run.init == RANDOM)
+    x = [result.num_examples for result in pretrained]
+    values = np.array([result.metrics[metric] for result in pretrained])
+    curve = curves.make_curve(x, scale.to_errors(values), (mode,))
+    refusal = curves.refusal(curve)
+    fit = None if refusal else fit_curve(curve)
+    by_size = _values(pretrained, metric)
+    spread = pool_spread([*by_size.values(), scratch])
+    finding = Finding(mode, by_size, scratch, spread, curve, fit, refusal, ())
+    units = Units(scale)
+    sentences = [gains_sentence(finding, units)]
+    if len(by_size) > 1:
+        sentences.append(step_sentence(finding, units))
+    if scratch:
+        sentences.append(scratch_sentence(finding, units))
+    return finding._replace(sentences=(*sentences, law_sentence(finding, units)))
+
+
+def length_sentence(results: Sequence[Result]) -> str:
+    """How long the backbones were pretrained beside each other: it decides what the curve means."""
+    pretrained = [result for result in results if result.run.mode == PRETRAIN]
+    epochs = [result.examples_seen / result.train_examples for result in pretrained]
+    seen = [float(result.examples_seen) for result in pretrained]
+    if max(seen) <= 1.02 * min(seen):
+        return (
+            f"Equal length: every backbone was pretrained on {np.mean(seen):,.0f} images, repeats"
+            f" counted ({min(epochs):.1f} to {max(epochs):.1f} epochs), so that the sizes of the"
+            " data alone differ."
+        )
+    if max(epochs) <= 1.05 * min(epochs):
+        return (
+            f"Equal epochs: every backbone saw its own data {np.mean(epochs):.1f} times, as in the"
+            f" paper; so more data also meant longer training ({min(seen):,.0f} to {max(seen):,.0f}"
+            " images, repeats counted), and the curve shows both together."
+        )
+    return (
+        f"Neither equal length nor equal epochs: {min(seen):,.0f} to {max(seen):,.0f} images,"
+        f" repeats counted, {min(epochs):.1f} to {max(epochs):.1f} epochs; read the curve so."
+    )

@@ -1,0 +1,129 @@
+"""The curve as a picture: metric against log data size, with fitted laws and intervals."""
+
+from collections.abc import Sequence
+from typing import IO
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullLocator
+
+from revisit.scaling import intervals
+from revisit.scaling.findings import SCRATCH_TITLES, Finding, Units
+
+# Okabe and Ito's palette: told apart by the colour-blind, and as greys in print by their markers.
+_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
+_MARKERS = ("o", "s", "^", "D")
+_GREY = "#555555"
+_FORECAST = 2.0  # the line goes on, dashed, to this many times the largest size
+
+_STYLE = {
+    "font.size": 11,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": _GREY,
+    "xtick.color": _GREY,
+    "ytick.color": _GREY,
+    "svg.hashsalt": "revisit",  # the same figures give the same file
+}
+
+
+def _draw_law(axes: Axes, finding: Finding, units: Units, color: str) -> float:
+    """Line and band of the chosen law; returns the height of its end."""
+    assert finding.fit is not None
+    sizes, best = finding.fit.curve.sizes, finding.fit.best
+    x = np.geomspace(sizes.min(), _FORECAST * sizes.max(), 200)
+    low, high = (units.scale.from_errors(ends) for ends in intervals.curve_bounds(best.draws, x))
+    y = units.scale.from_errors(best.law.predict(best.params[None], x)[0])
+    seen = x <= sizes.max() * 1.0001
+    axes.fill_between(x, low, high, color=color, alpha=0.15, linewidth=0)
+    axes.plot(x[seen], y[seen], color=color, linewidth=1.8)
+    axes.plot(x[~seen], y[~seen], color=color, linewidth=1.5, linestyle=(0, (4, 3)))
+    return float(y[-1])
+
+
+def _draw_scratch(axes: Axes, finding: Finding, color: str, left: float) -> None:
+    """A level line across, with its interval, named above its left end."""
+    value = float(np.mean(finding.scratch))
+    scratch = finding.spread.estimate(value, len(finding.scratch))
+    axes.axhline(scratch.value, color=color, linewidth=1.2, linestyle=":")
+    if scratch.bounded:
+        axes.axhspan(scratch.low, scratch.high, color=color, alpha=0.07, linewidth=0)
+    label = SCRATCH_TITLES.get(finding.mode, "from scratch")
+    axes.annotate(
+        label, (left, scratch.value), (0, 3), textcoords="offset points", color=color, fontsize=9.5
+    )
+
+
+def _name_ends(axes: Axes, ends: Sequence[tuple[float, str, str]], x: float) -> None:
+    """Names beside the lines' ends, (height, name, color), moved apart where they would overlap."""
+    bottom, top = axes.get_ylim()
+    least = 0.065 * (top - bottom)
+    height = -np.inf
+    for y, name, color in sorted(ends):
+        height = max(y, height + least)
+        axes.annotate(
+            name,
+            (x, height),
+            (6, 0),
+            textcoords="offset points",
+            color=color,
+            va="center",
+            fontweight="bold",
+            annotation_clip=False,
+        )
+
+
+def _set_ticks(axes: Axes, sizes: np.ndarray, units: Units) -> None:
+    axes.set_xscale("log")
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xticks(sizes, [f"{size:,.0f}" for size in sizes])
+    if units.percent:
+        factor = 100 / units.scale.whole
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{factor * value:g}%"))
+    axes.grid(axis="y", color="#dddddd", linewidth=0.6)
+    axes.set_axisbelow(True)
+
+
+def draw_curve(findings: Sequence[Finding], metric: str, units: Units) -> Figure:
+    """The figure of a study: seeds as points, laws with bands, scratch as level lines."""
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(6.8, 4.5), layout="constrained")
+        axes = figure.add_subplot()
+        sizes = np.unique(np.concatenate([finding.curve.x for finding in findings]))
+        _set_ticks(axes, sizes, units)
+        ends = []
+        for finding, color, marker in zip(findings, _COLORS, _MARKERS, strict=False):
+            values = units.scale.from_errors(finding.curve.errors)
+            axes.plot(
+                finding.curve.x,
+                values,
+                marker,
+                color=color,
+                markersize=6,
+                alpha=0.75,
+                markeredgewidth=0,
+            )
+            last = float(np.mean(list(finding.values.values())[-1]))
+            end = last if finding.fit is None else _draw_law(axes, finding, units, color)
+            ends.append((end, finding.title, color))
+            if finding.scratch:
+                _draw_scratch(axes, finding, color, float(sizes.min()))
+        right = _FORECAST * sizes.max()
+        axes.set_xlim(sizes.min() / 1.15, right)
+        _name_ends(axes, ends, right)
+        axes.set_xlabel("pretraining images (log scale); dashed: beyond the data", color=_GREY)
+        axes.set_title(
+            f"{metric} after transfer, with 80% intervals", loc="left", fontsize=12, pad=10
+        )
+        # Layout happens while drawing, which must see the same style.
+        figure.draw_without_rendering()
+    return figure
+
+
+def save_curve(figure: Figure, path: str | IO[bytes], kind: str) -> None:
+    """Writes the figure as "png" or "svg"."""
+    with matplotlib.rc_context(_STYLE):
+        metadata = {"Date": None} if kind == "svg" else None
+        figure.savefig(path, format=kind, dpi=200, metadata=metadata)

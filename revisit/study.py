@@ -1,0 +1,71 @@
+"""Runs a study, a grid of trainings, and answers how far more data will take a model.
+
+    python -m revisit.study --config=configs/study/demo.py --workdir=DIR
+
+Finished runs are kept: the same command goes on where it was stopped. --shard=i/n does one part of
+n over a shared directory (job arrays), --print_commands lists one command a run instead of running.
+When all runs of the grid are there, results.csv, fit.json, curve.png, curve.svg and report.html lie
+in DIR. --config.base.x.y=v changes the experiment; what base.modes sets for a mode wins over it.
+"""
+
+import os
+import shlex
+from collections.abc import Sequence
+
+from absl import flags
+from ml_collections import ConfigDict, config_flags
+
+from revisit import cli
+from revisit.errors import UserError
+
+_CONFIG = cli.define_config("The study: a Python file with get_config(), as in configs/study/.")
+_WORKDIR = flags.DEFINE_string("workdir", None, "Where runs, results and report lie.")
+_SHARD = flags.DEFINE_string("shard", "0/1", "i/n: the part of the grid to run, i from 0 to n-1.")
+_RUN = flags.DEFINE_string("run", "", "Name of a single run of the grid to do.")
+_PRINT_COMMANDS = flags.DEFINE_bool("print_commands", False, "Print one command a run, run none.")
+
+
+def _command(run: str, overrides: Sequence[str]) -> str:
+    path = config_flags.get_config_filename(flags.FLAGS["config"])
+    parts = [f"--config={path}", f"--workdir={_WORKDIR.value}", f"--run={run}", *overrides]
+    return f"python -m revisit.study {shlex.join(parts)}"
+
+
+def _count_examples(config: ConfigDict) -> int:
+    from revisit.data.input import train_shards
+    from revisit.data.records import read_dataset
+
+    dataset = read_dataset(config.data.dir)
+    shards = train_shards(dataset, config.data.train_split, config.data.fraction)
+    return sum(shard.num_examples for shard in shards)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Does the runs that the flags name, then reports if the grid is complete."""
+    config, overrides = cli.read_config(_CONFIG)
+    if not _WORKDIR.value:
+        raise UserError("--workdir is missing: name a directory for the study, as --workdir=study")
+
+    from revisit.scaling import grid
+
+    grid.check_study(config)
+    groups = grid.make_groups(config.grid)
+    chosen = grid.deal(groups, *grid.parse_shard(_SHARD.value))
+    if _RUN.value:
+        chosen = grid.pick(grid.deal(groups, 0, 1), _RUN.value)
+    if _PRINT_COMMANDS.value:
+        given = [f"--config.{field}={value}" for field, value in overrides.items()]
+        print("\n".join(_command(run.name, given) for run in chosen))
+        return
+
+    from revisit.scaling.runs import Engine
+    from revisit.scaling.study import run_study
+    from revisit.training.loop import train
+
+    path = run_study(config, chosen, _WORKDIR.value, Engine(train, _count_examples))
+    if path:
+        print(os.path.abspath(path))
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,29 @@
+"""A small study config that several tests share."""
+
+from ml_collections import ConfigDict
+
+from configs import default
+
+
+def make_study(**changes):
+    """The study with some fields changed: dotted name -> value."""
+    base = default.get_config()
+    base.data.dir = "pretraining"
+    base.modes.linear_probe = ConfigDict({"data": {"dir": "transfer"}, "task": {"loss": "softmax"}})
+    base.modes.finetune = ConfigDict({"data": {"dir": "transfer"}})
+    study = ConfigDict(
+        {
+            "title": "A study",
+            "base": base,
+            "grid": {
+                "data_fraction": (0.5, 0.1, 1.0),
+                "seeds": (0, 1),
+                "transfer_modes": ("linear_probe", "finetune"),
+                "scratch": True,
+            },
+            "metric": "top_1",
+            "metric_type": "accuracy",
+        }
+    )
+    study.update_from_flattened_dict(changes)
+    return study

@@ -1,0 +1,194 @@
+"""A study: restartable, spread over shards, ending in one table and a report."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from revisit.errors import Interrupted, UserError
+from revisit.scaling import grid, results, runs
+from revisit.scaling.study import run_study
+from tests.study_configs import make_study
+
+
+class FakeEngine:
+    """Trains nothing: the accuracy follows a law of the pretraining size; stops when told to."""
+
+    def __init__(self, stop_before=None, signal_in=None):
+        self.trained = []
+        self.stop_before = stop_before
+        self.signal_in = signal_in
+
+    @property
+    def engine(self):
+        return runs.Engine(self.train, lambda config: round(9000 * config.data.fraction))
+
+    def train(self, config, mode, workdir, init):
+        name = os.path.basename(workdir)
+        if name == self.stop_before:
+            raise Interrupted("saved at step 3")
+        if name == self.signal_in:
+            os.kill(os.getpid(), signal.SIGTERM)
+        self.trained.append(name)
+        os.makedirs(workdir, exist_ok=True)
+        fraction = config.data.fraction
+        size = 9000 * fraction if mode == "pretrain" else self._size(init)
+        with open(os.path.join(workdir, "metrics.csv"), "w") as file:
+            file.write("step,split,name,value\n10,train,images_per_second,64\n")
+            file.write(
+                "10,train,loss,1.5\n20,train,images_per_second,32\n20,validation,top_1,0.5\n"
+            )
+        with open(os.path.join(workdir, "size"), "w") as file:
+            file.write(repr(size))
+        worth = 0.9 * max(size, 100) ** -0.1 + 0.004 * (config.seed - 0.5)
+        return {"loss": 1.0, "top_1": 1 - worth} if mode != "pretrain" else {"loss": 1.0}
+
+    @staticmethod
+    def _size(init):
+        if init == "random":
+            return 0
+        with open(os.path.join(init, "size")) as file:
+            return float(file.read())
+
+
+def _all_runs(config):
+    return grid.deal(grid.make_groups(config.grid), 0, 1)
+
+
+def _read(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_study_ends_in_a_table_a_fit_and_a_report(tmp_path, capsys):
+    config, fake = make_study(), FakeEngine()
+    path = run_study(config, _all_runs(config), str(tmp_path), fake.engine)
+    assert path == str(tmp_path / "report.html")
+    assert len(fake.trained) == 22
+    for name in ("results.csv", "fit.json", "fit.predictions.csv", "curve.png", "curve.svg"):
+        assert (tmp_path / name).stat().st_size > 100
+    fits = json.loads((tmp_path / "fit.json").read_text())
+    assert [fit["group"] for fit in fits] == [["linear_probe"], ["finetune"]]
+    assert fits[0]["laws"]["M1"]["params"]["c"] == pytest.approx(-0.1, abs=0.01)
+    output = capsys.readouterr().out
+    assert "study: 22 of 22 runs  finetune-fraction1-seed1  top_1 0.6" in output
+    assert "ETA 0:00" in output
+    assert "Frozen features: gains still grow" in output
+
+
+def test_results_hold_each_run_and_figure_once(tmp_path):
+    config, fake = make_study(), FakeEngine()
+    run_study(config, _all_runs(config), str(tmp_path), fake.engine)
+    rows = _read(tmp_path / "results.csv")
+    assert tuple(rows[0]) == results.COLUMNS
+    assert len({(row["run"], row["metric"]) for row in rows}) == len(rows) == 6 + 2 * 16
+    row = next(
+        r for r in rows if r["run"] == "finetune-fraction0.1-seed1" and r["metric"] == "top_1"
+    )
+    assert (row["mode"], row["init"]) == ("finetune", "pretrain-fraction0.1-seed1")
+    assert (row["data_fraction"], row["num_examples"], row["seed"]) == ("0.1", "900", "1")
+    assert (row["train_examples"], row["examples_seen"], row["step"]) == ("9000", "640", "20")
+    # 10 steps of 32 at 64 images/s, then 10 at 32 images/s
+    assert (row["seconds"], row["images_per_second"]) == ("15.000", "42.7")
+    assert float(row["value"]) == pytest.approx(1 - 0.9 * 900**-0.1 - 0.002)
+    scratch = next(r for r in rows if r["run"] == "finetune-random-seed0")
+    assert (scratch["data_fraction"], scratch["num_examples"]) == ("", "0")
+
+
+def test_an_interrupted_study_goes_on_and_ends_as_if_it_had_not_been(tmp_path):
+    config = make_study()
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    run_study(config, _all_runs(config), str(whole), FakeEngine().engine)
+    stopped = FakeEngine(stop_before="finetune-fraction0.5-seed0")
+    with pytest.raises(Interrupted, match="saved at step 3"):
+        run_study(config, _all_runs(config), str(broken), stopped.engine)
+    assert not (broken / "report.html").exists()
+    assert len({row["run"] for row in _read(broken / "results.csv")}) == len(stopped.trained) == 7
+    again = FakeEngine()
+    run_study(config, _all_runs(config), str(broken), again.engine)
+    assert sorted(stopped.trained + again.trained) == sorted(run.name for run in _all_runs(config))
+    assert (broken / "results.csv").read_text() == (whole / "results.csv").read_text()
+    assert (broken / "report.html").read_text() == (whole / "report.html").read_text()
+
+
+def test_a_signal_interrupts_and_signals_are_then_as_before(tmp_path):
+    config = make_study()
+    before = signal.getsignal(signal.SIGTERM)
+    fake = FakeEngine(signal_in="pretrain-fraction0.1-seed0")
+    with pytest.raises(Interrupted, match="the same command goes on from there"):
+        run_study(config, _all_runs(config), str(tmp_path), fake.engine)
+    assert signal.getsignal(signal.SIGTERM) == before
+    assert results.load_result(str(tmp_path), "pretrain-fraction0.1-seed0") is None
+
+
+def test_shards_share_a_directory_and_the_last_one_reports(tmp_path, capsys):
+    config = make_study()
+    groups = grid.make_groups(config.grid)
+    paths = [
+        run_study(config, grid.deal(groups, index, 3), str(tmp_path), FakeEngine().engine)
+        for index in (2, 0, 1)
+    ]
+    assert paths == [None, None, str(tmp_path / "report.html")]
+    assert "of all 22 runs are finished: no report yet" in capsys.readouterr().out
+
+
+def test_a_finished_study_is_only_reported_again(tmp_path):
+    config, fake = make_study(), FakeEngine()
+    run_study(config, _all_runs(config), str(tmp_path), FakeEngine().engine)
+    assert run_study(config, _all_runs(config), str(tmp_path), fake.engine)
+    assert fake.trained == []
+
+
+def test_another_study_in_the_directory_is_refused(tmp_path):
+    config = make_study()
+    runs.claim(str(tmp_path), config)
+    with pytest.raises(UserError, match="holds another study: its 'grid' differs"):
+        runs.claim(str(tmp_path), make_study(**{"grid.seeds": (0,)}))
+
+
+def test_a_run_whose_start_is_missing_is_refused(tmp_path):
+    config, fake = make_study(), FakeEngine()
+    alone = grid.pick(_all_runs(config), "finetune-fraction1-seed0")
+    with pytest.raises(UserError, match="starts from pretrain-fraction1-seed0, which isn't"):
+        run_study(config, alone, str(tmp_path), fake.engine)
+
+
+_CONFIG = """
+from tests.study_configs import make_study
+get_config = make_study
+"""
+
+
+def _study(*arguments):
+    command = [sys.executable, "-m", "revisit.study", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_the_command_prints_one_command_a_run(tmp_path):
+    (tmp_path / "s.py").write_text(_CONFIG)
+    done = _study(f"--config={tmp_path}/s.py", "--workdir=W", "--shard=1/4", "--print_commands",
+                  "--config.base.train.batch_size=8")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        f"python -m revisit.study --config={tmp_path}/s.py --workdir=W --run={name}"
+        " --config.base.train.batch_size=8"
+        for stem in ("fraction0.1-seed0", "fraction0.1-seed1")
+        for name in (f"pretrain-{stem}", f"linear_probe-{stem}", f"finetune-{stem}")
+    ]
+
+
+@pytest.mark.parametrize(("arguments", "line"), [
+    ([], "--workdir is missing"),
+    (["--workdir=W", "--shard=4/4"], "--shard=4/4: write i/n with 0 <= i < n"),
+    (["--workdir=W", "--run=x"], "--run=x: no such run in the grid, as linear_probe-random-seed0"),
+])  # fmt: skip
+def test_wrong_flags_of_the_command_are_one_line(tmp_path, arguments, line):
+    (tmp_path / "s.py").write_text(_CONFIG)
+    done = _study(f"--config={tmp_path}/s.py", *arguments)
+    assert done.returncode == 1
+    assert line in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
