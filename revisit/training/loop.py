@@ -132,9 +132,8 @@ def _make_gradients(plan: Plan, state: State) -> Callable[[dict], tuple[tf.Tenso
     """batch of one replica -> its part of the mean loss, and the gradients of its part of the whole loss."""
     batch_size = plan.config.train.batch_size
     replicas = plan.strategy.num_replicas_in_sync
-    rate = plan.config.optimizer.weight_decay
-    # adamw and lamb take weight decay out of the weights themselves
-    rate = 0.0 if plan.config.optimizer.name in ("adamw", "lamb") else rate
+    decoupled = plan.config.optimizer.name in optimizers.DECOUPLED
+    rate = 0.0 if decoupled else plan.config.optimizer.weight_decay
 
     def gradients(batch: dict) -> tuple[tf.Tensor, list[tf.Tensor]]:
         with tf.GradientTape() as tape:
@@ -155,7 +154,9 @@ def make_train_step(plan: Plan, state: State) -> Callable[[Any], tf.Tensor]:
     gradients = _make_gradients(plan, state)
 
     def replica_step(batch: dict) -> tf.Tensor:
-        loss, grads = gradients(batch)
+        # ids are strings, which XLA can't compile
+        numbers = {name: value for name, value in batch.items() if value.dtype != tf.string}
+        loss, grads = gradients(numbers)
         # The optimizer sums over replicas itself; summing before it would count everything twice.
         state.optimizer.apply_gradients(zip(grads, state.variables, strict=True))
         return loss
