@@ -89,7 +89,9 @@ def _user_error(error: Exception) -> UserError | None:
     """The user's mistake inside what a runner raises, which tells a worker's traceback as text."""
     if isinstance(error, UserError):
         return error
-    match = re.search(r"^(?:\w+\.)*(UserError|OSError): (.*?)( \[while .*)?$", str(error), re.M)
+    match = re.search(
+        r"^(?:\w+\.)*(UserError|OSError|PermissionError): (.*?)( \[while .*)?$", str(error), re.M
+    )
     return UserError(match[2]) if match else None
 
 

@@ -63,7 +63,10 @@ def begin(directory: str, plan: Plan) -> None:
         _check_plan(path, plan, directory)
     elif root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise UserError(f"--out={directory} is not an empty directory: give another one")
-    (root / BUILD_DIRECTORY).mkdir(parents=True, exist_ok=True)
+    try:
+        (root / BUILD_DIRECTORY).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--out={directory} can't be made: {error.strerror}") from error
     path.write_text(json.dumps(dict(plan), indent=2) + "\n")
 
 

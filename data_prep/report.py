@@ -118,6 +118,7 @@ class Progress:
     def __init__(self, measure: Callable[[], tuple[int, int]]) -> None:
         self._measure = measure
         self._started = time.monotonic()
+        self._first: tuple[float, int] | None = None  # seconds and images when the total was known
         self._is_terminal = sys.stderr.isatty()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -143,8 +144,15 @@ class Progress:
         seconds = time.monotonic() - self._started
         if not total:
             return f"reading rows, {seconds:.0f} s"
-        rate = done / seconds
-        left = f"{(total - done) / rate:.0f} s left" if 0 < done < total else f"{seconds:.0f} s"
+        self._first = self._first or (
+            seconds,
+            done,
+        )  # what a former run wrote took this one no time
+        new_images, new_seconds = done - self._first[1], seconds - self._first[0]
+        rate = new_images / new_seconds if new_seconds else 0
+        left = (
+            f"{(total - done) / rate:.0f} s left" if rate and done < total else f"{seconds:.0f} s"
+        )
         return f"{done:,} of {total:,} images, {rate:,.0f} images/s, {left}"
 
 

@@ -96,7 +96,7 @@ def _read_yaml(path: str) -> Taxonomy:
     walked = set()
     while waiting:
         parent, below = waiting.pop(0)
-        if (parent, id(below)) in walked:  # an alias that leads back to itself
+        if (parent, id(below)) in walked:  # aliases of aliases: each once
             continue
         walked.add((parent, id(below)))
         for name, subtree in _branches(below):
