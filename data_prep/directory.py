@@ -146,6 +146,7 @@ def _metadata(
         "version": VERSION,
         "max_positives": max(report.max_positives for report in splits.values()),
         "max_negatives": max(report.max_negatives for report in splits.values()),
+        "max_truths": max(report.max_truths for report in splits.values()),
         "single_label": all(report.single_label for report in splits.values()),
         "num_given": {split: report.num_given for split, report in splits.items()},
         "num_negatives": {split: report.num_negatives for split, report in splits.items()},

@@ -92,7 +92,7 @@ class ShardReport:
       num_bytes: of the records, without TFRecord's framing.
       num_given: labels as given, before closure.
       positive_counts: class id -> number of images, closed labels.
-      max_positives, max_negatives: the longest lists.
+      max_positives, max_negatives, max_truths: the longest lists.
       single_label: every record has exactly one leaf.
     """
 
@@ -103,6 +103,7 @@ class ShardReport:
     num_conflicts: int = 0
     max_positives: int = 0
     max_negatives: int = 0
+    max_truths: int = 0
     single_label: bool = True
     positive_counts: Counter[int] = dataclasses.field(default_factory=Counter)
     rejects: list[Reject] = dataclasses.field(default_factory=list)
@@ -116,6 +117,7 @@ class ShardReport:
         self.num_conflicts += labels.num_conflicts
         self.max_positives = max(self.max_positives, len(labels.positive))
         self.max_negatives = max(self.max_negatives, len(labels.negative))
+        self.max_truths = max(self.max_truths, len(labels.truth or ()))
         self.single_label = self.single_label and len(labels.leaf) == 1
         self.positive_counts.update(labels.positive)
 
@@ -125,6 +127,7 @@ class ShardReport:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.max_positives = max(self.max_positives, other.max_positives)
         self.max_negatives = max(self.max_negatives, other.max_negatives)
+        self.max_truths = max(self.max_truths, other.max_truths)
         self.single_label = self.single_label and other.single_label
         self.positive_counts.update(other.positive_counts)
         self.rejects.extend(other.rejects)

@@ -230,7 +230,7 @@ class Dataset(NamedTuple):
       contents: which optional groups its records have.
       shards: the files of each split, in order; reading them one after the other gives the fixed
         random order.
-      metadata: `max_positives` and `max_negatives` (the longest lists of any record: batches are
+      metadata: `max_positives`, `max_negatives` and `max_truths` (the longest lists: batches are
         padded to them), `positive_counts` (split -> one count a class, of closed labels),
         `single_label` (every record has exactly one leaf), `source`, `seed`, `version`, and, where
         there are masks, `mask_classes`.
