@@ -29,7 +29,7 @@ def get_config() -> ConfigDict:
     """Pretraining for the same number of steps whatever the data's size; then 50 new classes."""
     config = default.get_config()
     config.data.update({"dir": "demo/data/pretrain", "resize": 64, "crop": 56})
-    config.model.update({"depth": 10, "width": 32, "stem": "patch4", "batch_norm_momentum": 0.9})
+    config.model.update({"depth": 8, "width": 32, "stem": "patch4"})
     config.optimizer.update({"name": "nesterov", "momentum": 0.9, "weight_decay": 1e-4})
     config.schedule.update({"name": "cosine", "learning_rate": 0.1, "warmup": "5 percent"})
     config.train.update(

@@ -26,6 +26,7 @@ class Variant(NamedTuple):
 
 # Keyed by depth as it is usually counted: convolutions on the longest path, plus the classifier.
 RESNETS = {
+    8: Variant("basic", (1, 1, 1)),
     10: Variant("basic", (1, 1, 1, 1)),
     14: Variant("bottleneck", (1, 1, 1, 1)),
     18: Variant("basic", (2, 2, 2, 2)),

@@ -1,7 +1,7 @@
 """Image classification: any number of labels an image (sigmoid) or exactly one (softmax).
 
-The head is global average pooling of c5 and one dense layer, in every mode: with a frozen backbone it
-is the linear probe. Labels stay sparse from the record to the loss.
+The head is global average pooling of the deepest features and one dense layer, in every mode: with a
+frozen backbone it is the linear probe. Labels stay sparse from the record to the loss.
 """
 
 import csv
@@ -202,8 +202,10 @@ def _make_head(
         return keras.initializers.Constant(kind.bias(np.asarray(counts), num_examples))
 
     def make_head(backbone: keras.Model) -> keras.Model:
-        c5 = keras.Input(backbone.output["c5"].shape[1:], name="c5")
-        features = keras.layers.GlobalAveragePooling2D(dtype="float32", name="pool")(c5)  # [B, F]
+        level = max(backbone.output)  # the deepest, "c5"; "c4" of a net of three stages
+        pyramid = keras.Input(backbone.output[level].shape[1:], name=level)
+        pool = keras.layers.GlobalAveragePooling2D(dtype="float32", name="pool")
+        features = pool(pyramid)  # [B, F]
         classifier = keras.layers.Dense(
             dataset.taxonomy.num_classes,
             kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
@@ -212,7 +214,7 @@ def _make_head(
             name="classifier",
         )
         outputs = {"features": features, "logits": classifier(features)}
-        return keras.Model({"c5": c5}, outputs, name="head")
+        return keras.Model({level: pyramid}, outputs, name="head")
 
     return make_head
 
