@@ -19,7 +19,7 @@ ROUND = 100  # images, enough for rounds to be alike
 
 
 def _seconds(action: Callable[[Row], object], rows: list[Row]) -> float:
-    """Processor time an image: the best of several rounds, as other work on the machine only slows."""
+    """Processor time an image: the best of several rounds, as other work only slows."""
     rounds = []
     for start in range(0, len(rows), ROUND):
         begin = time.process_time()
@@ -40,7 +40,7 @@ def main() -> None:
     """Prints a table: what is done, images/s of processor time, ratio to the goal."""
     for world in ("pretrain", "transfer"):
         source = microworld.make_source(SourceOptions(world=world, num_images=NUM_IMAGES))
-        rows = list(source.rows())
+        rows = [row for row in source.rows() if isinstance(row, Row)]
         _seconds(source.read, rows[:20])  # tiles of patterns are made once a process
         for name, action in (
             ("layout", lambda row: scenes.make_scene(*row.reference)),
@@ -48,8 +48,10 @@ def main() -> None:
         ):
             rate = 1 / _seconds(action, rows)
             print(f"{world:9} {name:22} {rate:8.0f} images/s  {rate / GOAL:6.2f} of the goal")
-        jpeg = sum(_encoded_size(row, format="JPEG", quality=90) for row in rows[:100]) / 100
-        png = sum(_encoded_size(row, format="PNG") for row in rows[:100]) / 100
+        jpeg, png = (
+            sum([_encoded_size(row, format=each, quality=90) for row in rows[:100]]) / 100
+            for each in ("JPEG", "PNG")
+        )
         print(f"{world:9} bytes an image: JPEG {jpeg:.0f}, PNG {png:.0f}")
 
 

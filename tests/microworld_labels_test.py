@@ -5,7 +5,7 @@ import pytest
 
 from data_prep.microworld import labels, taxonomy
 
-N = 20_000
+N = 10_000
 
 
 @pytest.fixture(scope="module")

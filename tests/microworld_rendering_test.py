@@ -67,7 +67,7 @@ def test_visible_keypoints_lie_on_the_figures_own_pixels(pictures):
     for scene, rendered in pictures:
         people = [k for k, thing in _shown(scene, rendered) if thing.leaf.recipe == "figure"]
         for k, keypoints in zip(people, rendered.keypoints, strict=True):
-            for y, x, visibility in keypoints[keypoints[:, 2] == 2]:
+            for y, x, _ in keypoints[keypoints[:, 2] == 2]:
                 assert rendered.owner[int(y * SIZE), int(x * SIZE)] == k
                 seen += 1
     assert seen > 200

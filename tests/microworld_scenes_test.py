@@ -12,7 +12,7 @@ from data_prep.microworld.recipes import RECIPES
 
 
 def _structure(world: str, seed: int, index: int) -> str:
-    """What a scene shows, where, in which pose: rounded, so that no library's last digit matters."""
+    """What a scene shows, where, in which pose; rounded, as last digits may differ."""
     scene = scenes.make_scene(world, seed, index)
     things = [
         (t.leaf.name, np.round([*t.center, t.size, t.turn, t.flip, *t.moves], 6).tolist())
@@ -31,8 +31,8 @@ def test_scenes_are_the_same_in_any_order_and_process():
 
 
 def test_a_known_scene_keeps_its_checksum():
-    assert _structure("pretrain", 0, 7) == "67269015b3773a60"
-    assert _structure("transfer", 0, 7) == "e8efe56ef8cce0c7"
+    assert _structure("pretrain", 0, 7) == "af44cbac098f1c4f"
+    assert _structure("transfer", 0, 7) == "7ffe08dda27a6780"
 
 
 def test_seeds_indices_and_worlds_give_different_scenes():

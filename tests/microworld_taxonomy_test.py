@@ -1,4 +1,4 @@
-"""The microworld's classes: a deep taxonomy with a long tail, and classes that pretraining never shows."""
+"""The microworld's classes: a deep taxonomy, a long tail, classes that pretraining never shows."""
 
 import collections
 

@@ -358,31 +358,10 @@ def umbrella(
     s.limb((0, -ry), (0, -ry - 0.14), 0.05, 0.03, DARK)
 
 
-def stringed(
-    s: Sketch,
-    moves: list[float],
-    upper: float = 0.34,
-    lower: float = 0.44,
-    waist: float = 0.26,
-    body: float = 0.9,
-    neck: float = 0.9,
-    hole: float = 0.13,
-    points: bool = False,
-    bow: bool = False,
-    spike: float = 0.0,
-    pear: bool = False,
-    pegs: int = 4,
+def _sound_box(
+    s: Sketch, size: tuple[float, float, float, float], pear: bool, points: bool
 ) -> None:
-    """Lutes, guitars and fiddles."""
-    if spike:
-        s.limb((0, body), (0, body + spike), 0.05, 0.03, METAL)
-    s.limb((0, 0.1), (0, -neck), 0.13, 0.1, DARK)
-    for k in range(pegs):
-        side = -1 if k % 2 else 1
-        s.limb(
-            (0, -neck - 0.06 - 0.07 * k), (side * 0.15, -neck - 0.06 - 0.07 * k), 0.05, 0.06, ACCENT
-        )
-    s.box(-0.08, -neck - 0.32, 0.08, -neck, DARK)
+    upper, lower, waist, body = size
     if pear:
         s.lathe(
             (
@@ -414,6 +393,34 @@ def stringed(
         s.ellipse((0, body * 0.22), upper, body * 0.26)
         s.box(-waist, body * 0.2, waist, body * 0.7)
         s.ellipse((0, body * 0.7), lower, body * 0.32)
+
+
+def stringed(
+    s: Sketch,
+    moves: list[float],
+    upper: float = 0.34,
+    lower: float = 0.44,
+    waist: float = 0.26,
+    body: float = 0.9,
+    neck: float = 0.9,
+    hole: float = 0.13,
+    points: bool = False,
+    bow: bool = False,
+    spike: float = 0.0,
+    pear: bool = False,
+    pegs: int = 4,
+) -> None:
+    """Lutes, guitars and fiddles."""
+    if spike:
+        s.limb((0, body), (0, body + spike), 0.05, 0.03, METAL)
+    s.limb((0, 0.1), (0, -neck), 0.13, 0.1, DARK)
+    for k in range(pegs):
+        side = -1 if k % 2 else 1
+        s.limb(
+            (0, -neck - 0.06 - 0.07 * k), (side * 0.15, -neck - 0.06 - 0.07 * k), 0.05, 0.06, ACCENT
+        )
+    s.box(-0.08, -neck - 0.32, 0.08, -neck, DARK)
+    _sound_box(s, (upper, lower, waist, body), pear, points)
     if hole:
         s.ellipse((0, body * 0.42), hole, hole, DARK)
     else:

@@ -1,7 +1,7 @@
 """Recipes of animals: each draws one kind of body plan; rows of the taxonomy give the numbers.
 
-Every recipe takes the sketch and twelve `moves` in [-1, 1] that pose the animal. All animals look to
-the right.
+Every recipe takes the sketch and twelve `moves` in [-1, 1] that pose the animal. All animals look
+to the right.
 """
 
 import math
@@ -115,6 +115,22 @@ def _horns(s: Sketch, head: Point, size: float, kind: str) -> None:
         s.limb((x + 0.12, y + 0.06), (x + 0.3, y - 0.5), 0.06, 0.01, LIGHT)
 
 
+def _trunk(s: Sketch, nose: Point, sway: float) -> None:
+    tip = (nose[0] + 0.12 + sway, nose[1] + 0.75)
+    s.chain([nose, (nose[0] + 0.16, nose[1] + 0.3), tip], 0.2, 0.09)
+    s.chain(
+        [nose, (nose[0] + 0.2, nose[1] + 0.26), (nose[0] + 0.4, nose[1] + 0.2)],
+        0.08,
+        0.02,
+        LIGHT,
+    )
+
+
+def _shell(s: Sketch, length: float, girth: float) -> None:
+    s.lathe(((-girth * 0.95, 0.2 * length), (-girth * 0.55, 0.55 * length)), SECOND)
+    s.lathe(((-girth * 0.56, 0.54 * length), (girth * 0.25, 0.72 * length)), SECOND)
+
+
 def quadruped(
     s: Sketch,
     moves: list[float],
@@ -156,8 +172,7 @@ def quadruped(
         x = (k - (humps - 1) / 2) * length * 0.42
         s.ellipse((x, -girth * 0.5), length * 0.19, girth * 0.42)
     if shell:
-        s.lathe(((-girth * 0.95, 0.2 * length), (-girth * 0.55, 0.55 * length)), SECOND)
-        s.lathe(((-girth * 0.56, 0.54 * length), (girth * 0.25, 0.72 * length)), SECOND)
+        _shell(s, length, girth)
     _mane(s, throat, skull, (length, girth, head), mane)
     if horns in ("antlers", "palmate", "straight", "swept"):
         _horns(s, skull, head, horns)
@@ -167,15 +182,7 @@ def quadruped(
         (skull[0] + head * 0.36 + snout, skull[1] + head * 0.2), head * 0.13, head * 0.12, DARK
     )
     if trunk:
-        nose = (skull[0] + head * 0.45, skull[1] + head * 0.2)
-        tip = (nose[0] + 0.12 + 0.12 * moves[6], nose[1] + 0.75)
-        s.chain([nose, (nose[0] + 0.16, nose[1] + 0.3), tip], 0.2, 0.09)
-        s.chain(
-            [nose, (nose[0] + 0.2, nose[1] + 0.26), (nose[0] + 0.4, nose[1] + 0.2)],
-            0.08,
-            0.02,
-            LIGHT,
-        )
+        _trunk(s, (skull[0] + head * 0.45, skull[1] + head * 0.2), 0.12 * moves[6])
     if horns not in ("antlers", "palmate", "straight", "swept"):
         _horns(s, skull, head, horns)
     _ears(s, skull, head, ears)
@@ -371,6 +378,36 @@ TAILFINS = {
 }
 
 
+def _dorsal(s: Sketch, dorsal: str, length: float, depth: float) -> None:
+    top = -depth / 2
+    if dorsal == "long":
+        s.lathe(((top - depth * 0.3, length * 0.12), (top + depth * 0.4, length * 0.36)), SECOND)
+    elif dorsal == "shark":
+        s.polygon(((0.14, top + 0.08), (-0.14, top - 0.28), (-0.12, top + 0.08)), MAIN)
+    elif dorsal == "sail":
+        s.polygon(
+            ((0.3, top + 0.1), (0.22, top - 0.42), (-0.3, top - 0.3), (-0.34, top + 0.12)), SECOND
+        )
+    elif dorsal == "wings":
+        s.polygon(((0.2, top + 0.1), (-0.22, top - 0.5), (-0.12, top + 0.1)), SECOND)
+        s.polygon(((0.2, -top - 0.1), (-0.22, -top + 0.5), (-0.12, -top - 0.1)), SECOND)
+
+
+def _whiskers(s: Sketch, h: float) -> None:
+    for y in (0.05, 0.15, 0.24):
+        s.limb((h * 0.92, 0.02), (h * 1.15, y + 0.06), 0.025, 0.01, DARK)
+
+
+def _spout(s: Sketch, h: float, d: float) -> None:
+    for x in (-0.14, 0.14):
+        s.chain(
+            [(h * 0.4, -d * 0.9), (h * 0.4 + x, -d - 0.25), (h * 0.4 + 2 * x, -d - 0.2)],
+            0.05,
+            0.05,
+            LIGHT,
+        )
+
+
 def fish(
     s: Sketch,
     moves: list[float],
@@ -392,18 +429,7 @@ def fish(
         [(tail[0] + x * (0.6 + depth), tail[1] + y * (0.55 + depth)) for x, y in TAILFINS[tailfin]],
         SECOND,
     )
-    top = -depth / 2
-    if dorsal == "long":
-        s.lathe(((top - depth * 0.3, length * 0.12), (top + depth * 0.4, length * 0.36)), SECOND)
-    elif dorsal == "shark":
-        s.polygon(((0.14, top + 0.08), (-0.14, top - 0.28), (-0.12, top + 0.08)), MAIN)
-    elif dorsal == "sail":
-        s.polygon(
-            ((0.3, top + 0.1), (0.22, top - 0.42), (-0.3, top - 0.3), (-0.34, top + 0.12)), SECOND
-        )
-    elif dorsal == "wings":
-        s.polygon(((0.2, top + 0.1), (-0.22, top - 0.5), (-0.12, top + 0.1)), SECOND)
-        s.polygon(((0.2, -top - 0.1), (-0.22, -top + 0.5), (-0.12, -top - 0.1)), SECOND)
+    _dorsal(s, dorsal, length, depth)
     for k in range(spines):
         a = 360 * k / spines
         s.limb((0, 0), toward((0, 0), a, depth * 0.72), 0.05, 0.01, DARK)
@@ -437,16 +463,9 @@ def fish(
     s.ellipse((h * 0.69, -d * 0.2), 0.028, 0.03, DARK)
     s.limb((h * 0.46, -d * 0.55), (h * 0.42, d * 0.5), 0.03, 0.03, DARK)
     if whiskers:
-        for y in (0.05, 0.15, 0.24):
-            s.limb((h * 0.92, 0.02), (h * 1.15, y + 0.06), 0.025, 0.01, DARK)
+        _whiskers(s, h)
     if spout:
-        for x in (-0.14, 0.14):
-            s.chain(
-                [(h * 0.4, -d * 0.9), (h * 0.4 + x, -d - 0.25), (h * 0.4 + 2 * x, -d - 0.2)],
-                0.05,
-                0.05,
-                LIGHT,
-            )
+        _spout(s, h, d)
 
 
 INSECT_WINGS = {  # ellipses: middle x (from the axis), y, half axes, turn
@@ -457,6 +476,21 @@ INSECT_WINGS = {  # ellipses: middle x (from the axis), y, half axes, turn
     "dragonfly": ((0.5, -0.18, 0.5, 0.075, -6), (0.48, 0.02, 0.48, 0.085, 10)),
     "fly": ((0.3, 0.22, 0.38, 0.14, 58),),
 }
+
+
+def _claw(s: Sketch, side: int, head: tuple[float, float, float], claws: float) -> None:
+    y = head[0] - head[2] * 0.3
+    elbow = (side * (head[1] + claws * 0.4), y - 0.02)
+    s.chain([(side * head[1] * 0.7, y + 0.08), elbow, (elbow[0], y - claws * 0.5)], 0.09, 0.08)
+    s.ellipse((elbow[0], y - claws * 0.75), claws * 0.26, claws * 0.36, ACCENT)
+    s.polygon(
+        (
+            (elbow[0] - 0.03, y - claws * 1.15),
+            (elbow[0], y - claws * 0.7),
+            (elbow[0] + 0.06, y - claws * 1.15),
+        ),
+        HOLE,
+    )
 
 
 def arthropod(
@@ -473,7 +507,7 @@ def arthropod(
     split: bool = False,
     eyes: float = 0.05,
 ) -> None:
-    """Insects, spiders, crabs, seen from above. segments: (y, half width, half length) head first."""
+    """Insects, spiders, crabs, from above. segments: (y, half width, half length), head first."""
     first, last = segments[0], segments[-1]
     middle = segments[min(1, len(segments) - 1)]
     for side in (-1, 1):
@@ -497,20 +531,7 @@ def arthropod(
                 DARK,
             )
         if claws:
-            y = first[0] - first[2] * 0.3
-            elbow = (side * (first[1] + claws * 0.4), y - 0.02)
-            s.chain(
-                [(side * first[1] * 0.7, y + 0.08), elbow, (elbow[0], y - claws * 0.5)], 0.09, 0.08
-            )
-            s.ellipse((elbow[0], y - claws * 0.75), claws * 0.26, claws * 0.36, ACCENT)
-            s.polygon(
-                (
-                    (elbow[0] - 0.03, y - claws * 1.15),
-                    (elbow[0], y - claws * 0.7),
-                    (elbow[0] + 0.06, y - claws * 1.15),
-                ),
-                HOLE,
-            )
+            _claw(s, side, first, claws)
     if sting:
         y = last[0] + last[2]
         points = [(0, y - 0.05), (0.04, y + 0.2), (0.2, y + 0.36), (0.36, y + 0.2), (0.3, y + 0.02)]

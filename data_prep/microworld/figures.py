@@ -1,8 +1,8 @@
 """Articulated human figures with COCO's 17 keypoints.
 
-Angles of limbs are absolute, in degrees: 0 hangs down, 90 points to the right of the picture, 180 up.
-In front view the figure's left side is at the right of the picture, as with any person who faces us;
-in side view the figure looks to the right, so its right side is the near one.
+Angles of limbs are absolute, in degrees: 0 hangs down, 90 points to the right of the picture, 180
+up. In front view the figure's left side is at the right of the picture, as with any person who
+faces us; in side view the figure looks to the right, so its right side is the near one.
 """
 
 from collections.abc import Callable
@@ -283,7 +283,7 @@ def _hold(s: Sketch, prop: str, hand: Point, forearm: float) -> None:
             s.box(x - w / 2, y - h / 2, x + w / 2, y + h / 2, material)
 
 
-# Clothes below the waist: half widths at the waist and the hem, and where the hem is (share of the leg).
+# Clothes below the waist: half widths at the waist and the hem, and the hem's place along the leg.
 SKIRTS = {
     "skirt": (0.13, 0.26, 0.5),
     "dress": (0.13, 0.34, 0.85),

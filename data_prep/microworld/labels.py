@@ -1,8 +1,8 @@
-"""From what a scene shows to what an annotator on the web would say of it: noisy, incomplete labels.
+"""From what a scene shows to what the web would say of it: noisy, incomplete labels.
 
-The rates are the paper's, where it gives one: about 20% of JFT-300M's kept labels are wrong, and how many
-are missing is unknown there; here it is stated. What most confuses is most alike: a wrong label is
-mostly a sibling's.
+About 20% of the kept labels of JFT-300M are wrong, and so are ours; how many are missing is unknown
+there, and stated here. What is most alike is most often confused: a wrong label is mostly a
+sibling's.
 """
 
 import numpy as np
@@ -32,7 +32,7 @@ def _confused(name: str, truth: tuple[str, ...], rng: np.random.Generator) -> st
 
 
 def noisy_labels(seed: int, index: int, truth: tuple[str, ...]) -> tuple[str, ...]:
-    """What the labels of a "pretrain" scene say: some of the truth, some confusions, each name once."""
+    """What the labels of a "pretrain" scene say: some truth, some confusions, each name once."""
     rng = scenes.random_stream("pretrain", seed, index, scenes.LABELS_STREAM)
     u = rng.random((len(truth), 2))
     kept = [k for k in range(len(truth)) if k == 0 or u[k, 0] >= MISSING_RATE]

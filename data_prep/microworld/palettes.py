@@ -35,20 +35,20 @@ HAIRS = ((0.1, 0.08, 0.07), (0.3, 0.18, 0.1), (0.55, 0.34, 0.15), (0.85, 0.7, 0.
 Color = tuple[float, float, float]
 
 
-def _pick(row: tuple[float, ...], u: npt.NDArray[np.float64]) -> Color:
-    h, s, v = (row[2 * k] + (row[2 * k + 1] - row[2 * k]) * float(u[k]) for k in range(3))
+def _pick(row: tuple[float, ...], u: list[float]) -> Color:
+    h, s, v = (row[2 * k] + (row[2 * k + 1] - row[2 * k]) * u[k] for k in range(3))
     return colorsys.hsv_to_rgb(h % 1.0, s, v)
 
 
-def _contrast(color: Color, u: npt.NDArray[np.float64]) -> Color:
+def _contrast(color: Color, u: list[float]) -> Color:
     """A second colour that differs in lightness by at least a third of the range."""
     h, s, v = colorsys.rgb_to_hsv(*color)
-    other = v - 0.35 - 0.25 * float(u[0]) if v > 0.55 else v + 0.35 + 0.2 * float(u[0])
-    shift = 0.5 * float(u[1]) ** 3
-    return colorsys.hsv_to_rgb((h + shift) % 1.0, min(1.0, s * (0.4 + 0.9 * float(u[2]))), other)
+    other = v - 0.35 - 0.25 * u[0] if v > 0.55 else v + 0.35 + 0.2 * u[0]
+    shift = 0.5 * u[1] ** 3
+    return colorsys.hsv_to_rgb((h + shift) % 1.0, min(1.0, s * (0.4 + 0.9 * u[2])), other)
 
 
-def materials(palette: str, u: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+def materials(palette: str, u: list[float]) -> npt.NDArray[np.float32]:
     """Colours of every material of one instance.
 
     Args:
@@ -65,13 +65,13 @@ def materials(palette: str, u: npt.NDArray[np.float64]) -> npt.NDArray[np.float3
     colors[sketch.MAIN] = main
     colors[sketch.SECOND] = _contrast(main, u[5:8])
     colors[sketch.ACCENT] = _pick(ANY if u[8] < 0.7 else rows[-1], u[9:12])
-    dark = 0.08 + 0.16 * float(u[12])
+    dark = 0.08 + 0.16 * u[12]
     colors[sketch.DARK] = (dark, dark * 0.95, dark * 1.05)
     colors[sketch.SKIN] = SKINS[int(u[13] * len(SKINS))]
-    colors[sketch.GLASS] = (0.55 + 0.2 * float(u[14]), 0.75, 0.85)
-    steel = 0.55 + 0.25 * float(u[14])
+    colors[sketch.GLASS] = (0.55 + 0.2 * u[14], 0.75, 0.85)
+    steel = 0.55 + 0.25 * u[14]
     colors[sketch.METAL] = (steel, steel, steel * 1.04)
-    light = 0.82 + 0.16 * float(u[15])
+    light = 0.82 + 0.16 * u[15]
     colors[sketch.LIGHT] = (light, light, light * 0.93)
     colors[sketch.HAIR] = HAIRS[int(u[12] * len(HAIRS))]
     return np.array(colors, np.float32)

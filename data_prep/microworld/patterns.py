@@ -1,7 +1,8 @@
-"""Tiles of patterns and of noise: made once a process, from fixed seeds, the same on every machine."""
+"""Tiles of patterns and of noise: made once a process, from fixed seeds."""
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +30,7 @@ def _grid() -> tuple[Tile, Tile]:
     return y, x
 
 
-def _wave(phase: Tile, share: float = 0.5) -> Tile:
+def _wave(phase: npt.NDArray[np.floating[Any]], share: float = 0.5) -> Tile:
     return (phase % 1.0 < share).astype(np.float32)
 
 

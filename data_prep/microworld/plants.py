@@ -36,8 +36,7 @@ def tree(
         )
         head = (0.14 + 0.1 * moves[0], top - height * 0.3)
         for k in range(7):
-            a = 180 + (k - 3) * 42
-            middle = toward(head, a, spread * 0.5)
+            middle = toward(head, 180 + (k - 3) * 42, spread * 0.5)
             s.chain(
                 [head, middle, (middle[0] + (middle[0] - head[0]) * 0.9, middle[1] + 0.3)],
                 0.15,
@@ -47,11 +46,11 @@ def tree(
     elif crown in ("bare", "boab"):
         s.limb((0, 0), (0, top), width * 1.4, width * (1 if crown == "bare" else 1.2), ACCENT)
         for k in range(tiers):
-            a = 180 + (k - (tiers - 1) / 2) * 130 / tiers + 6 * moves[k % 12]
-            elbow = toward((0, top + 0.04), a, height * 0.55)
+            angle = 180 + (k - (tiers - 1) / 2) * 130 / tiers + 6 * moves[k % 12]
+            elbow = toward((0, top + 0.04), angle, height * 0.55)
             s.limb((0, top + 0.1), elbow, width * 0.7, width * 0.4, ACCENT)
-            for spread_angle in (-26, 26):
-                tip = toward(elbow, a + spread_angle, height * 0.4)
+            for fork in (-26, 26):
+                tip = toward(elbow, angle + fork, height * 0.4)
                 s.limb(elbow, tip, width * 0.35, 0.02, ACCENT)
                 if crown == "boab":
                     s.ellipse(tip, 0.2, 0.1, MAIN)
@@ -59,11 +58,10 @@ def tree(
         s.limb((0, 0), (0, top - height * 0.3), width * 1.2, width * 0.7, ACCENT)
         _crown(s, moves, crown, (top, spread, height, tiers))
     for k in range(dots):
-        a = 2.4 * k
-        r = 0.8 * spread * math.sqrt((k + 0.5) / dots)
-        s.ellipse(
-            (r * math.cos(a), top - height * 0.45 + r * math.sin(a) * 0.8), 0.07, 0.07, SECOND
-        )
+        turn = 2.4 * k  # the golden angle, nearly: spreads evenly
+        reach = 0.8 * spread * math.sqrt((k + 0.5) / dots)
+        dot = reach * math.cos(turn), top - height * 0.45 + reach * math.sin(turn) * 0.8
+        s.ellipse(dot, 0.07, 0.07, SECOND)
 
 
 def _crown(

@@ -1,4 +1,4 @@
-"""The table of recipes: what draws an object, its group in the masks, its colours and how it lies."""
+"""The table of recipes: what draws an object, its group in masks, its colours, how it lies."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple

@@ -2,12 +2,12 @@
 
 Conventions:
 - An object owns a pixel if it covers at least half of it and nothing nearer does.
-- A box encloses the pixels that the object owns: the box of what is *visible*, as in COCO. An object
-  that owns none has no box, though it is part of the truth.
-- A keypoint is visible (2) if it lies in a pixel that the figure owns and its own limb is uppermost there;
-  hidden (1) if it lies in the frame, but behind something or on the figure's far side; outside the frame
-  it is 0, and its coordinates are 0, as COCO has it.
-- Coordinates are shares of the side: a pixel's left edge is x / side, its right edge (x + 1) / side.
+- A box encloses the pixels that the object owns: the box of what is *visible*, as in COCO. An
+  object that owns none has no box, though it is part of the truth.
+- A keypoint is visible (2) if it lies in a pixel that the figure owns and its own limb is uppermost
+  there; hidden (1) if it lies in the frame, but behind something or on the figure's far side;
+  outside the frame it is 0, and its coordinates are 0, as COCO has it.
+- Coordinates are shares of the side: pixel x reaches from x / side to (x + 1) / side.
 """
 
 import colorsys
@@ -80,17 +80,17 @@ class Region(NamedTuple):
 
 
 class Drawing(NamedTuple):
-    """The parts of one object in subpixels of a region: number of the uppermost part, 0 for none."""
+    """The parts of one object in a region's subpixels: number of the uppermost part; 0: none."""
 
     region: Region
     parts: Indices
 
 
 def _draw(points: Floats, sketch: Sketch, size: int) -> Drawing | None:
-    """Polygons to part numbers. points: [n, 2] float32 (x, y) in subpixels, of all parts in turn."""
-    low = np.floor(points.min(0) / SAMPLES).astype(int)
-    high = np.ceil(points.max(0) / SAMPLES).astype(int) + 1
-    (x0, y0), (x1, y1) = np.clip(low, 0, size).tolist(), np.clip(high, 0, size).tolist()
+    """Polygons to part numbers. points: [n, 2] float32 (x, y) in subpixels, part by part."""
+    (left, top), (right, bottom) = points.min(0).tolist(), points.max(0).tolist()
+    x0, y0 = (max(0, math.floor(low / SAMPLES)) for low in (left, top))
+    x1, y1 = (min(size, math.floor(high / SAMPLES) + 1) for high in (right, bottom))
     if x0 >= x1 or y0 >= y1:
         return None
     image = Image.new("L", (SAMPLES * (x1 - x0), SAMPLES * (y1 - y0)))
@@ -122,8 +122,8 @@ def _packed(colors: Floats) -> RGBA:
 
 
 def _colors_of_parts(sketch: Sketch, colors: Floats, levels: int) -> RGBA:
-    """[256, levels] colour of each part number at each level of a pattern, which moves what is of the main
-    material toward the second colour."""
+    """[256, levels] colour of each part number at each level of a pattern, which moves what is of
+    the main material toward the second colour."""
     materials = np.array([part.material for part in sketch.parts])
     shade = np.where(materials >= FAR, np.float32(FAR_SHADE), np.float32(1))
     n, base = len(materials), materials % FAR
@@ -154,7 +154,7 @@ def _pattern(name: str, thing: Thing, drawing: Drawing, to_local: Affine) -> Ind
 
 
 def _relief(opacity: Image.Image, radius: float, light: Light) -> tuple[Floats, Floats]:
-    """Shading of a rounded body, and its blurred silhouette, from how much of each pixel it covers."""
+    """Shading of a rounded body, and its blurred silhouette, from its opacity."""
     soft = np.asarray(opacity.filter(ImageFilter.BoxBlur(radius)), np.float32)
     soft *= np.float32(1 / 255)
     reach = light.relief * radius
@@ -185,7 +185,7 @@ def _paint(canvas: Canvas, region: Region, colors: RGBA, radius: float, owner: i
     """Lays an object on the canvas. colors: [h, w] of its subpixels, 0 where it is not."""
     y0, x0, y1, x1 = region
     h, w = colors.shape
-    # "RGBX", as PIL would take the opacity out of "RGBA"; here colours are to come out weighted by it.
+    # "RGBX": of "RGBA", PIL would take the opacity out; colours are to come out weighted by it.
     pooled = Image.frombuffer("RGBX", (w, h), colors, "raw", "RGBX", 0, 1).reduce(SAMPLES)
     shading, soft = _relief(pooled.getchannel("X"), radius, canvas.light)
     _cast_shadow(canvas, region, soft, 0.9 * radius)
@@ -257,19 +257,18 @@ class Placed(NamedTuple):
 def _keypoints(placed: Placed, flip: bool, owned: npt.NDArray[np.bool_]) -> Floats:
     """[17, 3] float32 (y, x, visibility) of a figure. owned: [S, S], the pixels that it owns."""
     keypoints = np.zeros((len(KEYPOINTS), 3), np.float32)
-    size = owned.shape[0]
-    numbers: dict[str, list[int]] = {}
-    for number, part in enumerate(placed.sketch.parts, 1):
-        numbers.setdefault(part.name, []).append(number)
+    size, parts, region = owned.shape[0], placed.sketch.parts, placed.drawing.region
+    (a, b, left), (d, e, top) = placed.affine.tolist()
     for k, name in enumerate(KEYPOINTS):
         x, y, limbs = placed.sketch.joints[_other_side(name) if flip else name]
-        x, y = placed.affine[:, :2] @ (x, y) + placed.affine[:, 2]
+        x, y = a * x + b * y + left, d * x + e * y + top  # subpixels
         column, row = math.floor(x / SAMPLES), math.floor(y / SAMPLES)
         if 0 <= column < size and 0 <= row < size:
-            region = placed.drawing.region
-            part = placed.drawing.parts[int(y) - SAMPLES * region.y0, int(x) - SAMPLES * region.x0]
-            own = any(part % OUTLINE in numbers.get(limb, ()) for limb in limbs)
-            visible = own and owned[row, column]
+            visible = False
+            if limbs and owned[row, column]:
+                subpixel = int(y) - SAMPLES * region.y0, int(x) - SAMPLES * region.x0
+                number = int(placed.drawing.parts[subpixel]) % OUTLINE
+                visible = number > 0 and parts[number - 1].name in limbs
             keypoints[k] = y / SAMPLES / size, x / SAMPLES / size, 2 if visible else 1
     return keypoints
 

@@ -57,7 +57,7 @@ class Thing(NamedTuple):
     stretch: float
     moves: list[float]
     factors: list[float]
-    colors: npt.NDArray[np.float64]
+    colors: list[float]
     pattern: tuple[float, float, float]
 
 
@@ -75,7 +75,7 @@ class Light(NamedTuple):
 
 
 class Ground(NamedTuple):
-    """The background: a far and a near plane, each a colour with a texture, that meet at a horizon."""
+    """The background: a far and a near plane, coloured and textured, that meet at a horizon."""
 
     horizon: float  # share of the height; above 1: one plane only
     colors: npt.NDArray[np.float64]  # [4, 3] in [0, 1): hue, saturation, value of the planes' ends
@@ -122,8 +122,8 @@ _NUM_OBJECTS = np.cumsum(NUM_OBJECTS_SHARES)
 
 
 def draw_leaves(world: str, seed: int, index: int) -> tuple[Leaf, ...]:
-    """The classes of a scene's objects, the most prominent first: one a transfer scene, by turns, so that
-    classes are balanced; 1 to 5 from the long tail else."""
+    """The classes of a scene's objects, the most prominent first: in "transfer" one, by turns, so
+    that classes are balanced; else 1 to 5 from the long tail."""
     leaves = taxonomy.world_leaves(world)
     if world == "transfer":
         return (leaves[index % len(leaves)],)
@@ -170,7 +170,7 @@ def _thing(leaf: Leaf, center: tuple[float, float], size: float, rng: np.random.
         stretch=float(np.exp(STRETCH_DEVIATION * normal[9])),
         moves=(2 * u[:12] - 1).tolist(),
         factors=np.exp(PROPORTION_DEVIATION * normal[:8]).tolist(),
-        colors=u[12:28],
+        colors=u[12:28].tolist(),
         pattern=(
             recipe.pattern_scale * (0.8 + 0.5 * float(u[29])),
             24 * float(u[30]) - 12,
@@ -216,7 +216,7 @@ def make_scene(world: str, seed: int, index: int) -> Scene:
     things = [_thing(*each, rng) for each in zip(leaves, centers, sizes.tolist())]
     things.sort(key=lambda thing: thing.center[1] + 0.3 * thing.size)  # what stands lower is nearer
     light, ground = _light(rng), _ground(rng)
-    num_clutter, num_front = rng.integers(5, 16), rng.integers(1, 4)
+    num_clutter, num_front = rng.integers(4, 13), rng.integers(1, 4)
     clutter = rng.random((num_clutter, 12))
     front = rng.random((num_front if rng.random() < FRONT_CLUTTER_RATE else 0, 12))
     return Scene((world, seed, index), tuple(things), light, ground, clutter, front)

@@ -1,8 +1,8 @@
 """The pen of the microworld: parts of an object as polygons with a material, back to front.
 
 Coordinates are free units, x to the right and y *down*; the painter scales the longest side of
-what was drawn to the object's size. Points are plain tuples: a picture is a few hundred of them, too
-few for arrays to pay.
+what was drawn to the object's size. Points are plain tuples: a picture is a few hundred of them,
+too few for arrays to pay.
 """
 
 import math
@@ -20,7 +20,7 @@ _CIRCLES = {
     n: tuple((math.cos(2 * math.pi * k / n), math.sin(2 * math.pi * k / n)) for k in range(n))
     for n in range(3, 25)
 }
-_CAP = tuple(math.radians(a) for a in (-90, -45, 0, 45, 90))
+_CAP = tuple((math.cos(math.radians(a)), math.sin(math.radians(a))) for a in (-90, -45, 0, 45, 90))
 
 
 class Part(NamedTuple):
@@ -60,8 +60,9 @@ class Sketch:
         """An ellipse turned clockwise (as seen) by `turn` degrees."""
         x, y = center
         c, s = math.cos(math.radians(turn)), math.sin(math.radians(turn))
-        circle = _CIRCLES[16 if rx + ry > 0.3 else 10]
-        points = [(x + rx * c * u - ry * s * v, y + rx * s * u + ry * c * v) for u, v in circle]
+        a, b, d, e = rx * c, -ry * s, rx * s, ry * c
+        circle = _CIRCLES[16 if rx + ry > 0.3 else 8]
+        points = [(x + a * u + b * v, y + d * u + e * v) for u, v in circle]
         self.polygon(points, material, name)
 
     def limb(
@@ -75,12 +76,12 @@ class Sketch:
     ) -> None:
         """A tapering bar with round ends."""
         r0, r1 = width / 2, (width if end_width is None else end_width) / 2
-        angle = math.atan2(end[1] - start[1], end[0] - start[0])
-        points = [
-            (x + r * math.cos(base + a), y + r * math.sin(base + a))
-            for (x, y), r, base in ((end, r1, angle), (start, r0, angle + math.pi))
-            for a in _CAP
-        ]
+        (x0, y0), (x1, y1) = start, end
+        length = math.hypot(x1 - x0, y1 - y0) or 1.0
+        c, s = (x1 - x0) / length, (y1 - y0) / length
+        cap = [(c * u - s * v, s * u + c * v) for u, v in _CAP]
+        points = [(x1 + r1 * u, y1 + r1 * v) for u, v in cap]
+        points += [(x0 - r0 * u, y0 - r0 * v) for u, v in cap]
         self.polygon(points, material, name)
 
     def chain(

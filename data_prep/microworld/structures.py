@@ -108,6 +108,33 @@ ROOFS: dict[str, Roof] = {
 }
 
 
+def _sails(s: Sketch, hub: tuple[float, float], turn: float) -> None:
+    for k in range(4):
+        tip = toward(hub, turn + 90 * k, 0.85)
+        s.limb(hub, tip, 0.05, 0.04, DARK)
+        s.limb(
+            toward(hub, turn + 90 * k + 9, 0.25),
+            toward(hub, turn + 90 * k + 9, 0.85),
+            0.13,
+            0.16,
+            LIGHT,
+        )
+
+
+def _bands(s: Sketch, block: tuple[float, float, float, float], bands: int) -> None:
+    x, top, half, height = block
+    for k in range(bands):
+        high = height / bands / 2
+        s.lathe(
+            (
+                (top + 2 * k * high, half),
+                (top + (2 * k + 1) * high, half * 1.03),
+            ),
+            SECOND,
+            x,
+        )
+
+
 def building(
     s: Sketch,
     moves: list[float],
@@ -142,16 +169,7 @@ def building(
         x = middle or 0.0
         top = base - height
         s.lathe(((top, half * taper), (base, half)), MAIN, x)
-        for k in range(bands):
-            high = height / bands / 2
-            s.lathe(
-                (
-                    (top + 2 * k * high, half * taper),
-                    (top + (2 * k + 1) * high, half * taper * 1.03),
-                ),
-                SECOND,
-                x,
-            )
+        _bands(s, (x, top, half * taper, height), bands)
         _windows(s, (x, base, half * taper, height), windows, storeys)
         if kind:
             ROOFS[kind](s, x, top, half * taper, roof)
@@ -165,17 +183,7 @@ def building(
         if arch:
             s.ellipse((0, y - door), half, half, HOLE)
     if sails:
-        hub, turn = (0.0, last - roof * 0.2), 45 + 30 * moves[0]
-        for k in range(4):
-            tip = toward(hub, turn + 90 * k, 0.85)
-            s.limb(hub, tip, 0.05, 0.04, DARK)
-            s.limb(
-                toward(hub, turn + 90 * k + 9, 0.25),
-                toward(hub, turn + 90 * k + 9, 0.85),
-                0.13,
-                0.16,
-                LIGHT,
-            )
+        _sails(s, (0.0, last - roof * 0.2), 45 + 30 * moves[0])
     if dish:
         s.ellipse((0.1, last - roof * 0.5), 0.3, 0.18, METAL, turn=-40)
 
@@ -286,6 +294,60 @@ def tent(
     s.polygon(((-0.14, 0), (0, -height * 0.62 - walls * 0.4), (0.14, 0)), DARK)
 
 
+def _shelves(s: Sketch, w: float, seat: float, shelves: int) -> None:
+    s.box(-w, -seat, w, 0, DARK)
+    for k in range(shelves):
+        y = -seat * (k + 0.12) / shelves
+        for j in range(6):
+            x = -w + 0.08 + j * (2 * w - 0.12) / 6
+            s.box(x, y - seat * 0.6 / shelves, x + 0.09, y, (MAIN, SECOND, LIGHT)[(j + k) % 3])
+        s.box(-w, y, w, y + 0.06, ACCENT)
+    for x in (-w, w):
+        s.box(x - 0.04, -seat, x + 0.04, 0, ACCENT)
+
+
+def _drawers(s: Sketch, w: float, seat: float, drawers: int) -> None:
+    s.box(-w, -seat, w, -0.06)
+    for k in range(drawers):
+        y = -seat + 0.08 + k * (seat - 0.16) / drawers
+        s.box(-w * 0.86, y, w * 0.86, y + (seat - 0.3) / drawers, SECOND)
+        s.ellipse((0, y + (seat - 0.3) / drawers / 2), 0.05, 0.04, METAL)
+
+
+def _slats(s: Sketch, w: float, seat: float, back: float, slats: int) -> None:
+    for k in range(slats):
+        x = w * (2 * (k + 0.5) / slats - 1)
+        s.box(x - 0.035, -seat - back, x + 0.035, -seat, MAIN)
+    s.box(-w, -seat - back, w, -seat - back + 0.1, MAIN)
+
+
+def _legs(s: Sketch, w: float, seat: float, stand: tuple[int, float], pedestal: bool) -> None:
+    legs, splay = stand
+    if pedestal:
+        s.limb((0, 0), (0, -seat), 0.1, 0.08, METAL)
+        s.lathe(((-0.1, 0.06), (0, w * 0.6)), DARK)
+    else:
+        for k in range(legs):
+            x = w * 0.9 * (2 * k / max(1, legs - 1) - 1)
+            far = legs > 2 and k in (1, 2)
+            s.limb(
+                (x * 0.85 if far else x, -seat),
+                (x * (1 + splay), -0.06 if far else 0),
+                0.08,
+                0.06,
+                ACCENT + FAR * far,
+            )
+
+
+def _rockers(s: Sketch, w: float) -> None:
+    s.chain(
+        [(-w * 1.3, -0.06), (-w * 0.5, 0.05), (w * 0.5, 0.05), (w * 1.3, -0.06)],
+        0.07,
+        0.07,
+        ACCENT,
+    )
+
+
 def furniture(
     s: Sketch,
     moves: list[float],
@@ -309,46 +371,17 @@ def furniture(
 ) -> None:
     """Seats, tables, beds and cupboards. seat: height of the slab above the floor."""
     w = width / 2
-    if pedestal:
-        s.limb((0, 0), (0, -seat), 0.1, 0.08, METAL)
-        s.lathe(((-0.1, 0.06), (0, w * 0.6)), DARK)
-    else:
-        for k in range(legs):
-            x = w * 0.9 * (2 * k / max(1, legs - 1) - 1)
-            far = legs > 2 and k in (1, 2)
-            s.limb(
-                (x * 0.85 if far else x, -seat),
-                (x * (1 + splay), -0.06 if far else 0),
-                0.08,
-                0.06,
-                ACCENT + FAR * far,
-            )
-    if back:
-        if slats:
-            for k in range(slats):
-                x = w * (2 * (k + 0.5) / slats - 1)
-                s.box(x - 0.035, -seat - back, x + 0.035, -seat, MAIN)
-            s.box(-w, -seat - back, w, -seat - back + 0.1, MAIN)
-        elif round_:
-            s.ellipse((0, -seat - back * 0.5), w, back * 0.65)
-        else:
-            s.box(-w, -seat - back, w, -seat)
+    _legs(s, w, seat, (legs, splay), pedestal)
+    if back and slats:
+        _slats(s, w, seat, back, slats)
+    elif back and round_:
+        s.ellipse((0, -seat - back * 0.5), w, back * 0.65)
+    elif back:
+        s.box(-w, -seat - back, w, -seat)
     if shelves:
-        s.box(-w, -seat, w, 0, DARK)
-        for k in range(shelves):
-            y = -seat * (k + 0.12) / shelves
-            for j in range(6):
-                x = -w + 0.08 + j * (width - 0.12) / 6
-                s.box(x, y - seat * 0.6 / shelves, x + 0.09, y, (MAIN, SECOND, LIGHT)[(j + k) % 3])
-            s.box(-w, y, w, y + 0.06, ACCENT)
-        for x in (-w, w):
-            s.box(x - 0.04, -seat, x + 0.04, 0, ACCENT)
+        _shelves(s, w, seat, shelves)
     if drawers:
-        s.box(-w, -seat, w, -0.06)
-        for k in range(drawers):
-            y = -seat + 0.08 + k * (seat - 0.16) / drawers
-            s.box(-w * 0.86, y, w * 0.86, y + (seat - 0.3) / drawers, SECOND)
-            s.ellipse((0, y + (seat - 0.3) / drawers / 2), 0.05, 0.04, METAL)
+        _drawers(s, w, seat, drawers)
     s.box(-w * 1.04, -seat - slab / 2, w * 1.04, -seat + slab, ACCENT if cushion else MAIN)
     if cushion:
         s.limb(
@@ -367,12 +400,7 @@ def furniture(
         for side in (-1, 1):
             s.box(side * w - 0.05, -seat - rails, side * w + 0.05, 0, ACCENT)
     if rockers:
-        s.chain(
-            [(-w * 1.3, -0.06), (-w * 0.5, 0.05), (w * 0.5, 0.05), (w * 1.3, -0.06)],
-            0.07,
-            0.07,
-            ACCENT,
-        )
+        _rockers(s, w)
     if wheels:
         for side in (-1, 1):
             s.ring((side * w * 0.6, -0.26), 0.36, 0.06, DARK)

@@ -196,7 +196,7 @@ def world_classes(world: str) -> tuple[tuple[str, ...], tuple[tuple[str, str], .
 
 @functools.cache
 def relatives(name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Leaves of "pretrain" that share a parent with a leaf, and those that share but a grandparent."""
+    """Leaves of "pretrain" that share a parent with a leaf, and that share a grandparent only."""
     parents = {child: _parents(text) for child, text in INNER}
     leaves = {leaf.name: set(_parents(leaf.parents)) for leaf in world_leaves("pretrain")}
     grand = {leaf: {g for p in above for g in parents[p]} | above for leaf, above in leaves.items()}

@@ -4,7 +4,6 @@ from data_prep.microworld.sketch import (
     ACCENT,
     DARK,
     GLASS,
-    HOLE,
     LIGHT,
     MAIN,
     METAL,
@@ -134,7 +133,7 @@ def wheeled(
     shaft: float = 0.0,
     open_top: bool = False,
 ) -> None:
-    """Anything on wheels, from the side. cabin: (from, to, height, slant), cargo: (from, to, height)."""
+    """Anything on wheels, from the side. cabin: (from, to, height, slant), cargo: all but slant."""
     h = length / 2
     x0, x1, high, slant = cabin
     if load:
@@ -164,8 +163,8 @@ def wheeled(
             s.ellipse((x, body + 0.1), 0.13, 0.13, METAL)
     else:
         for k, x in enumerate(wheels):
-            r = rear if rear and k == 0 else wheel
-            _wheel(s, (x, body + wheel * 0.9 - r), r, spokes)
+            radius = rear if rear and k == 0 else wheel
+            _wheel(s, (x, body + wheel * 0.9 - radius), radius, spokes)
 
 
 def cycle(
@@ -238,6 +237,53 @@ SAILS = {
 }
 
 
+def _mast(s: Sketch, x: float, material: int, rig: tuple[str, float, float], drift: float) -> None:
+    sail, tall, spread = rig
+    s.limb((x, 0), (x, -tall - 0.08), 0.05, 0.04, DARK)
+    s.polygon([(px + drift, py) for px, py in SAILS[sail](x, tall, spread)], material)
+    if sail == "square":
+        upper = SAILS[sail](x, tall * 1.28, spread * 0.55)[:2]
+        s.polygon(upper + SAILS[sail](x, tall, spread)[1::-1], LIGHT)
+
+
+def _submarine_hull(s: Sketch, h: float, depth: float) -> None:
+    s.ellipse((0, 0.1), h, depth * 0.6)
+    s.box(-0.18, -0.32, 0.18, 0, MAIN)
+    s.limb((0.08, -0.3), (0.08, -0.55), 0.05, 0.05, DARK)
+    for x in (-0.5, -0.25, 0.3, 0.55):
+        s.ellipse((x, 0.08), 0.06, 0.06, GLASS)
+
+
+def _hull(s: Sketch, h: float, depth: float, rake: float, stern: float) -> None:
+    s.polygon(
+        (
+            (-h, -stern),
+            (-h * 0.7, 0),
+            (h * 0.75, 0),
+            (h + rake * 0.4, -rake * 0.6),
+            (h - rake, depth),
+            (-h + rake * 0.7, depth),
+        )
+    )
+    s.polygon(
+        (
+            (-h + rake * 0.5, depth * 0.65),
+            (h - rake * 0.7, depth * 0.65),
+            (h - rake, depth),
+            (-h + rake * 0.7, depth),
+        ),
+        SECOND,
+    )
+
+
+def _containers(s: Sketch, h: float, cargo: int) -> None:
+    for k in range(cargo):
+        x = -h * 0.5 + k * (h * 1.35 / cargo)
+        s.box(x, -0.2, x + h * 1.2 / cargo, 0.02, (ACCENT, SECOND, METAL)[k % 3])
+        if k % 2:
+            s.box(x, -0.4, x + h * 1.2 / cargo, -0.2, (SECOND, METAL, ACCENT)[k % 3])
+
+
 def ship(
     s: Sketch,
     moves: list[float],
@@ -261,27 +307,18 @@ def ship(
     """Anything that floats, from the side. decks: (from, to, height) bottom up."""
     h = length / 2
     for k, x in enumerate(masts):
-        tall = height * (1 - 0.1 * (k % 2))
-        s.limb((x, 0), (x, -tall - 0.08), 0.05, 0.04, DARK)
-        s.polygon(
-            [(px + 0.06 * moves[k], py) for px, py in SAILS[sail](x, tall, spread)],
+        _mast(
+            s,
+            x,
             (SECOND, LIGHT)[k % 2],
+            (sail, height * (1 - 0.1 * (k % 2)), spread),
+            0.06 * moves[k],
         )
-        if sail == "square":
-            s.polygon(
-                SAILS[sail](x, tall * 1.28, spread * 0.55)[:2]
-                + SAILS[sail](x, tall, spread)[1::-1],
-                LIGHT,
-            )
     if jib and masts:
         s.polygon(
             ((masts[-1] + 0.08, -height * 0.9), (h + 0.1, -0.1), (masts[-1] + 0.1, -0.15)), LIGHT
         )
-    for k in range(cargo):
-        x = -h * 0.5 + k * (h * 1.35 / cargo)
-        s.box(x, -0.2, x + h * 1.2 / cargo, 0.02, (ACCENT, SECOND, METAL)[k % 3])
-        if k % 2:
-            s.box(x, -0.4, x + h * 1.2 / cargo, -0.2, (SECOND, METAL, ACCENT)[k % 3])
+    _containers(s, h, cargo)
     y = 0.0
     for x in funnels:
         s.box(x - 0.09, -0.75, x + 0.09, 0, ACCENT)
@@ -299,38 +336,82 @@ def ship(
         s.limb((0.4, 0), (0.4, -0.8), 0.06, 0.05, DARK)
         s.limb((0.4, -0.15), (-0.3, -0.75), 0.05, 0.04, DARK)
     if sub:
-        s.ellipse((0, 0.1), h, depth * 0.6)
-        s.box(-0.18, -0.32, 0.18, 0, MAIN)
-        s.limb((0.08, -0.3), (0.08, -0.55), 0.05, 0.05, DARK)
-        for x in (-0.5, -0.25, 0.3, 0.55):
-            s.ellipse((x, 0.08), 0.06, 0.06, GLASS)
+        _submarine_hull(s, h, depth)
     elif flat:
         s.box(-h, 0, h, depth)
         s.ellipse((-h, depth / 2), depth / 2, depth / 2, SECOND)
         s.ellipse((h, depth / 2), depth / 2, depth / 2, SECOND)
     else:
-        s.polygon(
-            (
-                (-h, -stern),
-                (-h * 0.7, 0),
-                (h * 0.75, 0),
-                (h + rake * 0.4, -rake * 0.6),
-                (h - rake, depth),
-                (-h + rake * 0.7, depth),
-            )
-        )
-        s.polygon(
-            (
-                (-h + rake * 0.5, depth * 0.65),
-                (h - rake * 0.7, depth * 0.65),
-                (h - rake, depth),
-                (-h + rake * 0.7, depth),
-            ),
-            SECOND,
-        )
+        _hull(s, h, depth, rake, stern)
     for k in range(oars):
         x = -h * 0.5 + k * h / max(1, oars - 1)
         s.limb((x + 0.16, -0.08), (x - 0.2 + 0.1 * moves[k], depth + 0.2), 0.045, 0.1, ACCENT)
+
+
+def _helicopter(s: Sketch, h: float, girth: float, rotor: float, sway: float) -> None:
+    r = girth / 2
+    s.limb((h * 0.2, 0), (-h * 1.1, -0.12), girth * 0.5, 0.08)
+    s.ring((-h * 1.1, -0.12), 0.16, 0.05, DARK)
+    s.limb((h * 0.35, -r), (h * 0.35, -r - 0.2), 0.06, 0.06, DARK)
+    s.limb(
+        (h * 0.35 - rotor, -r - 0.2 - sway),
+        (h * 0.35 + rotor, -r - 0.2 + sway),
+        0.05,
+        0.05,
+        METAL,
+    )
+    s.ellipse((h * 0.42, 0), h * 0.5, r)
+    s.ellipse((h * 0.66, -r * 0.15), h * 0.24, r * 0.7, GLASS)
+
+
+def _fuselage(s: Sketch, h: float, r: float, fin: float, plane: tuple[float, float, float]) -> None:
+    wing, sweep, chord = plane
+    s.polygon(
+        (
+            (-h + 0.36, -r * 0.3),
+            (-h - 0.04, -r - fin),
+            (-h + 0.14, -r - fin),
+            (-h + 0.6, -r * 0.6),
+        ),
+        SECOND,
+    )
+    s.polygon(
+        (
+            (0.22, -r * 0.5),
+            (-sweep * 0.5 - 0.1, -wing * 0.5),
+            (-sweep * 0.5 - 0.28, -wing * 0.5),
+            (0.22 - chord, -r * 0.4),
+        ),
+        SECOND,
+    )
+    s.polygon(
+        (
+            (-h, -r * 0.4),
+            (h * 0.7, -r),
+            (h * 0.94, -r * 0.5),
+            (h, r * 0.2),
+            (h * 0.8, r),
+            (-h * 0.3, r),
+            (-h, 0.02),
+        )
+    )
+    s.polygon(
+        ((h * 0.7, -r * 0.9), (h * 0.9, -r * 0.5), (h * 0.84, -r * 0.1), (h * 0.66, -r * 0.3)),
+        GLASS,
+    )
+
+
+def _wing(s: Sketch, y: float, plane: tuple[float, float, float], delta: bool) -> None:
+    wing, sweep, chord = plane
+    root = 0.32 if not delta else 0.5
+    s.polygon(
+        (
+            (root, y),
+            (-sweep * 0.6, y + wing),
+            (-sweep * 0.6 - chord * 0.4, y + wing),
+            (root - chord * (1.9 if delta else 1), y + 0.02),
+        )
+    )
 
 
 def aircraft(
@@ -355,70 +436,17 @@ def aircraft(
     """Aeroplanes and helicopters, from the side and a little above."""
     h, r = length / 2, girth / 2
     if rotor:
-        s.limb((h * 0.2, 0), (-h * 1.1, -0.12), girth * 0.5, 0.08)
-        s.ring((-h * 1.1, -0.12), 0.16, 0.05, DARK)
-        s.limb((h * 0.35, -r), (h * 0.35, -r - 0.2), 0.06, 0.06, DARK)
-        s.limb(
-            (h * 0.35 - rotor, -r - 0.2 - 0.06 * moves[0]),
-            (h * 0.35 + rotor, -r - 0.2 + 0.06 * moves[0]),
-            0.05,
-            0.05,
-            METAL,
-        )
-        s.ellipse((h * 0.42, 0), h * 0.5, r)
-        s.ellipse((h * 0.66, -r * 0.15), h * 0.24, r * 0.7, GLASS)
+        _helicopter(s, h, girth, rotor, 0.06 * moves[0])
     else:
-        s.polygon(
-            (
-                (-h + 0.36, -r * 0.3),
-                (-h - 0.04, -r - fin),
-                (-h + 0.14, -r - fin),
-                (-h + 0.6, -r * 0.6),
-            ),
-            SECOND,
-        )
-        s.polygon(
-            (
-                (0.22, -r * 0.5),
-                (-sweep * 0.5 - 0.1, -wing * 0.5),
-                (-sweep * 0.5 - 0.28, -wing * 0.5),
-                (0.22 - chord, -r * 0.4),
-            ),
-            SECOND,
-        )
-        s.polygon(
-            (
-                (-h, -r * 0.4),
-                (h * 0.7, -r),
-                (h * 0.94, -r * 0.5),
-                (h, r * 0.2),
-                (h * 0.8, r),
-                (-h * 0.3, r),
-                (-h, 0.02),
-            )
-        )
-        s.polygon(
-            ((h * 0.7, -r * 0.9), (h * 0.9, -r * 0.5), (h * 0.84, -r * 0.1), (h * 0.66, -r * 0.3)),
-            GLASS,
-        )
-        _panes(s, (-h * 0.4, -r * 0.4, h * 0.55, -r * 0.02), windows, 0.5) if windows else None
+        _fuselage(s, h, r, fin, (wing, sweep, chord))
+        _panes(s, (-h * 0.4, -r * 0.4, h * 0.55, -r * 0.02), windows, 0.5)
         for k in range(planes):
-            y = r * 0.4 - k * girth * 1.5
-            root = 0.32 if not delta else 0.5
-            s.polygon(
-                (
-                    (root, y),
-                    (-sweep * 0.6, y + wing),
-                    (-sweep * 0.6 - chord * 0.4, y + wing),
-                    (root - chord * (1.9 if delta else 1), y + 0.02),
-                )
-            )
-            if k:
-                for x in (0.05, -0.1):
-                    s.limb((x, y + 0.1), (x, r * 0.4), 0.03, 0.03, DARK)
+            _wing(s, r * 0.4 - k * girth * 1.5, (wing, sweep, chord), delta)
+            for x in (0.05, -0.1) if k else ():
+                s.limb((x, r * 0.4 - k * girth * 1.5 + 0.1), (x, r * 0.4), 0.03, 0.03, DARK)
         for k in range(engines):
-            x, y = 0.12 - 0.22 * k - sweep * 0.2, r + 0.14 + 0.2 * k
-            s.ellipse((x, y), 0.16, 0.08, METAL)
+            engine = 0.12 - 0.22 * k - sweep * 0.2, r + 0.14 + 0.2 * k
+            s.ellipse(engine, 0.16, 0.08, METAL)
         s.polygon(((-h + 0.25, 0), (-h - 0.05, 0.16), (-h - 0.16, 0.16), (-h, -0.02)), SECOND)
     if propeller:
         s.limb((h + 0.02, -0.34), (h + 0.02, 0.34), 0.05, 0.05, DARK)

@@ -26,13 +26,9 @@ def make_source(options: SourceOptions) -> Source:
       UserError: no such world, or no images.
     """
     if options.world not in taxonomy.WORLDS:
-        raise UserError(
-            f"no world {options.world!r} in the microworld: use 'pretrain' or 'transfer'"
-        )
+        raise UserError(f"no world {options.world!r} in the microworld: use pretrain or transfer")
     if options.num_images < 1:
-        raise UserError(
-            f"the microworld needs a number of images to make, not {options.num_images}: set --num_images"
-        )
+        raise UserError(f"the microworld can't make {options.num_images} images: set --num_images")
     everything = options.world == "pretrain"
     return Source(
         taxonomy=make_taxonomy(*taxonomy.world_classes(options.world)),
