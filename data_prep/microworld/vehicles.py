@@ -284,6 +284,12 @@ def _containers(s: Sketch, h: float, cargo: int) -> None:
             s.box(x, -0.4, x + h * 1.2 / cargo, -0.2, (SECOND, METAL, ACCENT)[k % 3])
 
 
+def _oars(s: Sketch, h: float, depth: float, strokes: list[float]) -> None:
+    for k, stroke in enumerate(strokes):
+        x = -h * 0.5 + k * h / max(1, len(strokes) - 1)
+        s.limb((x + 0.16, -0.08), (x - 0.2 + 0.1 * stroke, depth + 0.2), 0.045, 0.1, ACCENT)
+
+
 def ship(
     s: Sketch,
     moves: list[float],
@@ -343,9 +349,7 @@ def ship(
         s.ellipse((h, depth / 2), depth / 2, depth / 2, SECOND)
     else:
         _hull(s, h, depth, rake, stern)
-    for k in range(oars):
-        x = -h * 0.5 + k * h / max(1, oars - 1)
-        s.limb((x + 0.16, -0.08), (x - 0.2 + 0.1 * moves[k], depth + 0.2), 0.045, 0.1, ACCENT)
+    _oars(s, h, depth, moves[:oars])
 
 
 def _helicopter(s: Sketch, h: float, girth: float, rotor: float, sway: float) -> None:
