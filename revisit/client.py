@@ -39,13 +39,12 @@ def _read_image(path: str) -> bytes:
 
 
 def _predictor() -> Predictor:
-    if bool(_URL.value) == bool(_MODEL.value):
-        raise UserError("give either --url=... (a served model) or --model=DIR (an exported one)")
-    return (
-        make_local_predictor(_MODEL.value)
-        if _MODEL.value
-        else make_predictor(_URL.value, _TIMEOUT.value)
-    )
+    url, model = _URL.value, _MODEL.value
+    if url and not model:
+        return make_predictor(url, _TIMEOUT.value)
+    if model and not url:
+        return make_local_predictor(model)
+    raise UserError("give either --url=... (a served model) or --model=DIR (an exported one)")
 
 
 def main(argv: Sequence[str]) -> None:

@@ -48,6 +48,26 @@ def test_two_exports_give_two_versions_and_the_newest_answers(finished_run, tmp_
     ]
 
 
+def test_a_server_without_our_code_gives_the_same_labels(finished_run, tmp_path, photograph):
+    door("export", f"--workdir={finished_run}", f"--out={tmp_path / 'pets'}")
+    server = pathlib.Path(__file__).with_name("savedmodel_server.py")
+    # It imports nothing of the project, and runs away from the checkout.
+    process = subprocess.Popen(
+        [sys.executable, server, tmp_path], stdout=subprocess.PIPE, text=True, cwd=tmp_path
+    )
+    rest_port, grpc_port = process.stdout.readline().split()
+    addresses = (
+        f"--url=http://127.0.0.1:{rest_port}/v1/models/pets",
+        f"--url=grpc://127.0.0.1:{grpc_port}/pets",
+        f"--model={tmp_path / 'pets'}",
+    )
+    answers = [door("client", address, photograph).stdout for address in addresses]
+    process.terminate()
+    process.wait()
+    assert answers[0].count("\n") == 7
+    assert answers[0] == answers[1] == answers[2]
+
+
 def test_a_trained_model_is_exported_with_its_figures(tiny_config, tmp_path):
     config = tiny_config()
     train(config, "pretrain", str(tmp_path / "run"))

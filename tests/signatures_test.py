@@ -104,3 +104,25 @@ def test_bad_bytes_fail_their_request_and_not_the_next(signatures, encoded, bad)
     with pytest.raises(tf.errors.InvalidArgumentError):
         signatures["serving_default"](tf.constant([encoded[0], truncated if bad is None else bad]))
     assert signatures["serving_default"](tf.constant(encoded[:1]))["scores"].shape[0] == 1
+
+
+def test_real_files_of_all_kinds_are_served_as_they_are_evaluated(loaded, signatures, shared_data):
+    paths = sorted(shared_data("10_jpeg-zoo").rglob("*.*p*g"))
+    assert len(paths) > 50
+    served, refused = 0, 0
+    for path in paths:
+        encoded = path.read_bytes()
+        try:
+            _, expected = evaluated(loaded, [encoded])
+        except tf.errors.InvalidArgumentError:
+            with pytest.raises(tf.errors.InvalidArgumentError):
+                signatures["serving_default"](tf.constant([encoded]))
+            refused += 1
+            continue
+        outputs = signatures["serving_default"](tf.constant([encoded]))
+        np.testing.assert_allclose(
+            outputs["features"], expected["features"], atol=1e-5, rtol=1e-5, err_msg=path.name
+        )
+        served += 1
+    print(f"{served} served, {refused} refused by both")
+    assert served > 50
