@@ -1,5 +1,6 @@
 """One build from beginning to end: plan, shards, and what makes the directory a data set."""
 
+import functools
 import hashlib
 import os
 import re
@@ -12,6 +13,7 @@ from apache_beam.options.pipeline_options import PipelineOptions, _BeamArgumentP
 from data_prep import directory as directory_lib
 from data_prep.pipeline import BuildShards, PlanOptions
 from data_prep.report import Progress
+from data_prep.shards import ShardKey, read_report, shard_keys
 from data_prep.sources import SOURCES
 from data_prep.sources.source import Source, SourceOptions
 from revisit.data import records
@@ -108,6 +110,16 @@ def _run(options: BuildOptions, source: Source, beam_options: dict[str, Any]) ->
         raise mistake from error
 
 
+def _measure(directory: str, examples_per_shard: int, seen: dict[ShardKey, int]) -> tuple[int, int]:
+    """How many images are written, and how many there will be; a report is read once."""
+    counts = directory_lib.read_counts(directory)
+    for key in shard_keys(counts, examples_per_shard):
+        report = None if key in seen else read_report(directory, key)
+        if report is not None:
+            seen[key] = report.num_examples
+    return sum(seen.values()), sum(counts.values())
+
+
 def _check_rejects(options: BuildOptions, num_rejects: int, num_images: int) -> None:
     total = num_rejects + num_images
     path = os.path.join(options.out, records.REJECTS_FILE)
@@ -133,18 +145,10 @@ def build(options: BuildOptions, beam_options: dict[str, Any]) -> None:
     """
     source = SOURCES[options.source_name](options.source)
     plan = _make_plan(options, source)
-    directory_lib.begin(options.out, plan)
-    if directory_lib.is_whole(options.out):
+    if not directory_lib.begin(options.out, plan):
         return
-    directory_lib.forget_counts(options.out)
     per_shard = options.plan.examples_per_shard
-
-    def measure() -> tuple[int, int]:
-        reports = directory_lib.read_reports(options.out, per_shard).values()
-        total = sum(directory_lib.read_counts(options.out).values())
-        return sum(report.num_examples for report in reports), total
-
-    with Progress(measure):
+    with Progress(functools.partial(_measure, options.out, per_shard, {})):
         _run(options, source, beam_options)
     reports = directory_lib.read_reports(options.out, per_shard)
     rejects = directory_lib.read_row_rejects(options.out)

@@ -47,32 +47,44 @@ def _check_plan(path: Any, plan: Plan, directory: str) -> None:
         )
 
 
-def begin(directory: str, plan: Plan) -> None:
+def _make_root(root: Any, directory: str) -> None:
+    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+        raise UserError(f"--out={directory} is not an empty directory: give another one")
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--out={directory} can't be made: {error.strerror}") from error
+
+
+def begin(directory: str, plan: Plan) -> bool:
     """Makes the directory ready for a new build, or for going on with the same one.
 
     Args:
       directory: the data set's.
       plan: what it is made of; JSON.
 
+    Returns:
+      Whether anything is left to do.
+
     Raises:
       UserError: the directory holds something else.
     """
     root = tfds.core.Path(directory)
     path = root / records.PLAN_FILE
+    build = root / BUILD_DIRECTORY
     if path.exists():
         _check_plan(path, plan, directory)
-    elif root.exists() and (not root.is_dir() or any(root.iterdir())):
-        raise UserError(f"--out={directory} is not an empty directory: give another one")
-    try:
-        (root / BUILD_DIRECTORY).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"--out={directory} can't be made: {error.strerror}") from error
-    path.write_text(json.dumps(dict(plan), indent=2) + "\n")
-
-
-def is_whole(directory: str) -> bool:
-    """Whether the data set's build has finished."""
-    return bool((tfds.core.Path(directory) / records.DATASET_INFO_FILE).exists())
+    else:
+        _make_root(root, directory)
+        path.write_text(json.dumps(dict(plan), indent=2) + "\n")
+    if (root / records.DATASET_INFO_FILE).exists():
+        if build.exists():  # the former run was stopped while it tidied up
+            build.rmtree()
+        return False
+    build.mkdir(exist_ok=True)
+    # The counts of a former run are not yet those of this one.
+    (build / COUNTS_FILE).unlink(missing_ok=True)
+    return True
 
 
 def read_counts(directory: str) -> dict[str, int]:
@@ -80,11 +92,6 @@ def read_counts(directory: str) -> dict[str, int]:
     path = tfds.core.Path(directory) / BUILD_DIRECTORY / COUNTS_FILE
     counts = json.loads(path.read_text()) if path.exists() else {}
     return dict(sorted(counts.items()))
-
-
-def forget_counts(directory: str) -> None:
-    """Removes the counts of a former run, which are not yet those of this one."""
-    (tfds.core.Path(directory) / BUILD_DIRECTORY / COUNTS_FILE).unlink(missing_ok=True)
 
 
 def read_row_rejects(directory: str) -> list[Reject]:

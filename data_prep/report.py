@@ -1,7 +1,6 @@
 """Tables for the terminal: what a data set holds, and how far its build has come."""
 
 import csv
-import os
 import sys
 import threading
 import time
@@ -18,6 +17,7 @@ from revisit.data.taxonomy import Taxonomy
 
 _NUM_HEAD = 5  # most and least frequent classes shown
 _FEW_IMAGES = (20, 100)
+_QUIET_SECONDS = 30  # between lines that are not renewed
 
 
 def format_table(rows: Sequence[tuple[str, Any]]) -> str:
@@ -118,7 +118,8 @@ class Progress:
     def __init__(self, measure: Callable[[], tuple[int, int]]) -> None:
         self._measure = measure
         self._started = time.monotonic()
-        self._first: tuple[float, int] | None = None  # seconds and images when the total was known
+        # Seconds and images when the rows were read: what a former run wrote took this one no time.
+        self._first: tuple[float, int] | None = None
         self._is_terminal = sys.stderr.isatty()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -130,32 +131,28 @@ class Progress:
     def __exit__(self, *error: object) -> None:
         self._stopped.set()
         self._thread.join()
-        self._print(end="\n")
+        self._print(self._line(), end="\n")
 
     def _run(self) -> None:
-        while not self._stopped.wait(1 if self._is_terminal else 30):
-            self._print(end="\r" if self._is_terminal else "\n")
+        printed = self._started
+        while not self._stopped.wait(1):
+            line = self._line()
+            if self._is_terminal:
+                self._print(line, end="\r")
+            elif time.monotonic() - printed > _QUIET_SECONDS:
+                self._print(line, end="\n")
+                printed = time.monotonic()
 
-    def _print(self, end: str) -> None:
-        print(f"{self._line():<79}", end=end, file=sys.stderr, flush=True)
+    def _print(self, line: str, end: str) -> None:
+        print(f"{line:<79}" if self._is_terminal else line, end=end, file=sys.stderr, flush=True)
 
     def _line(self) -> str:
         done, total = self._measure()
         seconds = time.monotonic() - self._started
         if not total:
             return f"reading rows, {seconds:.0f} s"
-        self._first = self._first or (
-            seconds,
-            done,
-        )  # what a former run wrote took this one no time
-        new_images, new_seconds = done - self._first[1], seconds - self._first[0]
-        rate = new_images / new_seconds if new_seconds else 0
-        left = (
-            f"{(total - done) / rate:.0f} s left" if rate and done < total else f"{seconds:.0f} s"
-        )
-        return f"{done:,} of {total:,} images, {rate:,.0f} images/s, {left}"
-
-
-def relative(path: str) -> str:
-    """A path as a person who stands in the current directory would type it, if that is shorter."""
-    return min(path, os.path.relpath(path), key=len)
+        self._first = self._first or (seconds, done)
+        rate = (done - self._first[1]) / max(seconds - self._first[0], 1)
+        time_left = f"{(total - done) / rate:.0f} s left" if rate and done < total else ""
+        timing = time_left or f"{seconds:.0f} s"
+        return f"{done:,} of {total:,} images, {rate:,.0f} images/s, {timing}"

@@ -1,0 +1,258 @@
+import hashlib
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_datasets as tfds
+from PIL import Image
+
+from data_prep import directory as directory_lib
+from revisit.data import records
+from revisit.errors import UserError
+
+REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
+NUM_IMAGES = 120
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """A folder of images, a manifest and a taxonomy."""
+    folder = tmp_path_factory.mktemp("photos")
+    generator = np.random.default_rng(0)
+    lines = ["path,labels"]
+    for number in range(NUM_IMAGES):
+        pixels = generator.integers(0, 256, (16, 24, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+        lines.append(f"{number}.png,{('dog', 'cat', 'rock;dog:0.5')[number % 3]}")
+    (folder / "labels.csv").write_text("\n".join(lines) + "\n")
+    (folder / "classes.yaml").write_text("animal: [dog, cat]\nthing: [rock]\n")
+    return folder
+
+
+def arguments(photos, out, *more):
+    return [
+        f"--manifest={photos}/labels.csv",
+        f"--taxonomy={photos}/classes.yaml",
+        f"--out={out}",
+        "--examples_per_shard=20",
+        *more,
+    ]
+
+
+def command(*given):
+    return [sys.executable, "-m", "data_prep.build", *given]
+
+
+def build(*given):
+    return subprocess.run(command(*given), cwd=REPOSITORY, capture_output=True, text=True)
+
+
+def error_line(*given):
+    """The one line on stderr of a build that must end with status 1."""
+    finished = build(*given)
+    lines = [line for line in finished.stderr.splitlines() if " images/s, " not in line]
+    assert finished.returncode == 1, finished.stderr
+    assert len(lines) == 1, finished.stderr
+    return lines[0]
+
+
+def digests(directory):
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in pathlib.Path(directory).iterdir()
+    }
+
+
+@pytest.fixture(scope="module")
+def built(photos, tmp_path_factory):
+    out = tmp_path_factory.mktemp("built") / "data"
+    finished = build(*arguments(photos, out))
+    assert finished.returncode == 0, finished.stderr
+    return out, finished.stdout
+
+
+def test_it_ends_with_a_table(built):
+    _, table = built
+    assert "labels an image" in table
+    assert "rejects                         none" in table
+
+
+def test_the_directory_holds_what_a_data_set_is(built):
+    out, _ = built
+    others = {path.name for path in out.iterdir() if "tfrecord" not in path.name}
+    names = ("dataset_info", "features", "metadata", "plan", "taxonomy")
+    assert others == {*(f"{name}.json" for name in names), "rejects.csv"}
+
+
+def test_metadata_counts_closed_labels(built, photos):
+    dataset = records.read_dataset(built[0])
+    total = np.sum(list(dataset.metadata["positive_counts"].values()), axis=0)
+    counts = dict(zip(dataset.taxonomy.names, total.tolist()))
+    assert counts == {"animal": 120, "dog": 80, "cat": 40, "thing": 40, "rock": 40}
+    assert dataset.metadata["max_positives"] == 4
+    assert dataset.metadata["max_negatives"] == 0
+    assert dataset.metadata["single_label"] is False
+    assert (dataset.metadata["source"], dataset.metadata["seed"]) == ("manifest", 0)
+    assert sum(map(dataset.num_examples, dataset.shards)) == NUM_IMAGES
+
+
+def test_images_are_stored_byte_for_byte(built, photos):
+    dataset = records.read_dataset(built[0])
+    paths = [shard.path for shards in dataset.shards.values() for shard in shards]
+    found = [records.parse_record(one, dataset.contents) for one in tf.data.TFRecordDataset(paths)]
+    assert len(found) == NUM_IMAGES
+    for record in found:
+        name = record["id"].numpy().decode()
+        assert record["image"].numpy() == (photos / name).read_bytes()
+
+
+def test_tfds_reads_it_and_a_slice_is_a_prefix(built):
+    builder = tfds.builder_from_directory(str(built[0]))
+    in_order = tfds.ReadConfig(interleave_cycle_length=1)
+
+    def read(split):
+        dataset = builder.as_dataset(split=split, read_config=in_order)
+        return [(one["id"].numpy(), one["image"].shape) for one in dataset]
+
+    whole = read("train")
+    assert 0 < len(whole) < NUM_IMAGES
+    assert whole[0][1] == (16, 24, 3)
+    assert read("train[:25%]") == whole[: round(len(whole) / 4)]
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--num_processes=1"],
+        ["--num_processes=3"],
+        ["--runner=DirectRunner", "--direct_running_mode=in_memory"],
+        ["--direct_running_mode=multi_processing", "--direct_num_workers=2"],
+    ],
+)
+def test_the_bytes_are_the_same_whatever_runs_it(flags, built, photos, tmp_path):
+    finished = build(*arguments(photos, tmp_path / "data", *flags))
+    assert finished.returncode == 0, finished.stderr
+    assert digests(tmp_path / "data") == digests(built[0])
+
+
+def test_another_seed_is_another_order(built, photos, tmp_path):
+    build(*arguments(photos, tmp_path / "data", "--seed=1"))
+    ours = digests(tmp_path / "data")
+    assert ours.keys() == digests(built[0]).keys()
+    assert not {name for name, digest in ours.items() if "train" in name} & {
+        name for name, digest in digests(built[0]).items() if ours.get(name) == digest
+    }
+
+
+def test_a_rerun_of_a_finished_build_changes_nothing(built, photos):
+    before = {path.name: path.stat().st_mtime_ns for path in built[0].iterdir()}
+    finished = build(*arguments(photos, built[0]))
+    assert finished.returncode == 0
+    after = {path.name: path.stat().st_mtime_ns for path in built[0].iterdir()}
+    assert {name for name in after if after[name] != before[name]} == set()
+
+
+def test_killed_in_the_middle_a_rerun_makes_the_same_bytes(photos, built, tmp_path):
+    out = tmp_path / "data"
+    pipe = photos / "7.png"
+    content = pipe.read_bytes()
+    pipe.unlink()
+    os.mkfifo(pipe)  # who reads this image waits: the kill comes in the middle of its shard
+    try:
+        given = arguments(photos, out, "--num_processes=2")
+        process = subprocess.Popen(command(*given), cwd=REPOSITORY, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 120
+        while not list(out.glob(f".build/{records.NAME}*.json")):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    finally:
+        pipe.unlink()
+        pipe.write_bytes(content)
+    with pytest.raises(UserError, match="half-built"):
+        records.read_dataset(out)
+    finished = build(*arguments(photos, out))
+    assert finished.returncode == 0, finished.stderr
+    assert digests(out) == digests(built[0])
+
+
+def spoil(photos, folder, count):
+    """The same photos, of which the first `count` are empty files."""
+    folder.mkdir()
+    for path in photos.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    for number in range(count):
+        (folder / f"{number}.png").write_bytes(b"")
+    return folder
+
+
+def test_few_bad_images_are_rejects_that_name_the_line(photos, tmp_path):
+    bad = spoil(photos, tmp_path / "bad", 1)
+    finished = build(*arguments(bad, tmp_path / "data"))
+    assert finished.returncode == 0, finished.stderr
+    rejects = (tmp_path / "data" / "rejects.csv").read_text()
+    assert rejects == "origin,id,reason\nlabels.csv:2,0.png,empty file\n"
+    dataset = records.read_dataset(tmp_path / "data")
+    assert sum(map(dataset.num_examples, dataset.shards)) == NUM_IMAGES - 1
+
+
+def test_many_bad_images_fail_the_build_and_mended_ones_finish_it(photos, built, tmp_path):
+    bad = spoil(photos, tmp_path / "bad", 12)
+    line = error_line(*arguments(bad, tmp_path / "data"))
+    assert "12 of 120 rows were rejected, more than --max_bad_fraction=0.01" in line
+    assert len((tmp_path / "data" / "rejects.csv").read_text().splitlines()) == 13
+    for number in range(12):
+        (bad / f"{number}.png").write_bytes((photos / f"{number}.png").read_bytes())
+    assert build(*arguments(bad, tmp_path / "data")).returncode == 0
+    ours, theirs = digests(tmp_path / "data"), digests(built[0])
+    assert ours.pop("plan.json") != theirs.pop("plan.json")  # it names the folder of images
+    assert ours == theirs
+
+
+@pytest.mark.parametrize(
+    "flags, words",
+    [
+        (["--out="], "--out is missing"),
+        (["--manifest="], "--source=manifest needs --manifest=FILE"),
+        (["--manifest=/nowhere.csv"], "no file at '/nowhere.csv'"),
+        (["--images=/nowhere"], "--images='/nowhere' is not a folder"),
+        (["--taxonomy=/nowhere.yaml"], "no file at '/nowhere.yaml'"),
+        (["--out=/dev/null/data"], "--out=/dev/null/data can't be made"),
+    ],
+)
+def test_a_user_s_mistake_is_one_line(flags, words, photos, tmp_path):
+    assert words in error_line(*arguments(photos, tmp_path / "data", *flags))
+
+
+def test_another_data_set_is_never_mixed_in(built, photos):
+    line = error_line(*arguments(photos, built[0], "--seed=1"))
+    assert "holds another data set (seed 0 there, 1 here): give an empty directory" in line
+
+
+def test_a_directory_of_something_else_is_left_alone(photos, tmp_path):
+    (tmp_path / "thesis.tex").write_text("")
+    assert "is not an empty directory" in error_line(*arguments(photos, tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_flag_that_nobody_knows_is_status_2(photos, tmp_path):
+    finished = build(*arguments(photos, tmp_path / "data", "--sed=1"))
+    assert finished.returncode == 2
+    assert "'sed'" in finished.stderr
+
+
+def test_what_a_stopped_run_left_is_tidied_up(tmp_path):
+    out = str(tmp_path / "data")
+    assert directory_lib.begin(out, {"seed": 0})
+    assert directory_lib.begin(out, {"seed": 0})
+    assert directory_lib.read_counts(out) == {}
+    (tmp_path / "data" / "dataset_info.json").write_text("{}")
+    assert not directory_lib.begin(out, {"seed": 0})
+    assert not (tmp_path / "data" / ".build").exists()
