@@ -99,6 +99,17 @@ def test_a_target_below_the_floor_is_not_within_reach(tmp_path):
     assert "target 0.2: not within reach under this law" in done.stdout
 
 
+def test_forecasts_of_an_accuracy_stay_between_nothing_and_all(tmp_path):
+    rows = [(x, 10 + 30 * np.log10(x)) for x in (1, 10, 100)]
+    table = _write(tmp_path / "t.csv", ("n", "percent"), rows)
+    done = _fit(f"--csv={table}", "--x=n", "--y=percent", "--metric=accuracy", "--predict=1e5",
+                f"--out={tmp_path}/F.json")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    with open(tmp_path / "F.predictions.csv", newline="") as file:
+        row = next(row for row in csv.DictReader(file) if row["law"] == "log_linear")
+    assert [float(row[name]) for name in ("yhat", "hi80")] == [100, 100]
+
+
 def test_groups_that_hold_no_law_are_refused_beside_those_that_do(tmp_path):
     rows = [("a", x, 1 / x) for x in (1, 2, 4, 8)] + [("b", 5, 0.1), ("b", 6, 0.1)]
     table = _write(tmp_path / "t.csv", ("g", "n", "e"), rows)

@@ -24,6 +24,10 @@ class Scale(NamedTuple):
     def from_errors(self, errors: np.ndarray) -> np.ndarray:
         return errors if self.metric == "error" else self.whole * (1 - errors)
 
+    def from_forecast(self, errors: np.ndarray) -> np.ndarray:
+        """As from_errors, but kept to 0 to the whole, which a law doesn't know of."""
+        return self.from_errors(errors if self.metric == "error" else np.clip(errors, 0, 1))
+
     def from_change(self, change: float) -> float:
         """A difference of two errors as a difference of the metric."""
         return change if self.metric == "error" else -self.whole * change

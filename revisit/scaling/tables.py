@@ -190,8 +190,8 @@ def forecast(law_fit: LawFit, curve: Curve, sizes: Sequence[float], scale: Scale
     if not x.size:
         return Forecast(*(np.zeros(0) for _ in range(5)))
     low, high = intervals.point_bounds(law_fit.draws, x)
-    ends = np.sort(np.stack([scale.from_errors(low), scale.from_errors(high)]), axis=0)
-    yhat = scale.from_errors(law_fit.law.predict(law_fit.params[None], x)[0])
+    ends = np.sort(np.stack([scale.from_forecast(low), scale.from_forecast(high)]), axis=0)
+    yhat = scale.from_forecast(law_fit.law.predict(law_fit.params[None], x)[0])
     return Forecast(x, scale.from_errors(errors), yhat, ends[0], ends[1])
 
 
