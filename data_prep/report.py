@@ -72,13 +72,12 @@ def _reject_reasons(directory: str) -> Counter[str]:
     if not path.exists():
         return Counter()
     with path.open() as file:
-        return Counter(_kind(row["reason"]) for row in csv.DictReader(file))
+        return Counter(reject_kind(row["reason"]) for row in csv.DictReader(file))
 
 
-def _kind(reason: str) -> str:
-    words = [
-        word for word in reason.split(":")[-1].split() if not set(word) & set("'\"0123456789/")
-    ]
+def reject_kind(reason: str) -> str:
+    """The words of a reason without its values: 'unknown label', not each unknown label."""
+    words = [word for word in reason.split(":")[-1].split() if word.isalpha()]
     return " ".join(words[:5]) or reason
 
 
