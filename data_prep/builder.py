@@ -98,7 +98,8 @@ def _user_error(error: Exception) -> UserError | None:
 
 
 def _run(options: BuildOptions, source: Source, beam_options: dict[str, Any]) -> None:
-    pipeline = beam.Pipeline(options=PipelineOptions.from_dictionary(beam_options))
+    quiet = {"default_sdk_harness_log_level": "WARNING"}  # workers tell of every bundle otherwise
+    pipeline = beam.Pipeline(options=PipelineOptions.from_dictionary({**quiet, **beam_options}))
     num_processes = choose_processes(options.num_processes, beam_options)
     _ = pipeline | BuildShards(source, options.out, options.plan, num_processes)
     try:

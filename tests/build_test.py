@@ -133,6 +133,7 @@ def test_tfds_reads_it_and_a_slice_is_a_prefix(built):
         ["--num_processes=3"],
         ["--runner=DirectRunner", "--direct_running_mode=in_memory"],
         ["--direct_running_mode=multi_processing", "--direct_num_workers=2"],
+        ["--runner=PortableRunner", "--job_endpoint=embed", "--environment_type=LOOPBACK"],
     ],
 )
 def test_the_bytes_are_the_same_whatever_runs_it(flags, built, photos, tmp_path):
