@@ -7,7 +7,7 @@
     python -m revisit.train --config=configs/demo.py --mode=linear_probe --init=demo/pretrain \
         --workdir=demo/probe
 
-`make demo` runs it for three sizes and two seeds by configs/study/demo.py, which says what to expect.
+`make demo` runs it for three sizes and two seeds by configs/study/demo.py.
 """
 
 from ml_collections import ConfigDict
@@ -16,17 +16,17 @@ from configs import default
 
 
 def _transfer(duration: str, learning_rate: float) -> dict:
-    """One label an image, of classes that pretraining never saw."""
+    """One label an image, of 50 classes that pretraining never saw; 16 images of each."""
     return {
         "task": {"loss": "softmax"},
-        "data": {"dir": "demo/data/transfer"},
+        "data": {"dir": "demo/data/transfer", "fraction": 0.25},
         "schedule": {"learning_rate": learning_rate},
         "train": {"duration": duration, "eval_every": "0 steps", "save_every": "0 steps"},
     }
 
 
 def get_config() -> ConfigDict:
-    """Pretraining for the same number of steps whatever the data's size; then 50 new classes."""
+    """Four epochs of pretraining whatever the data's size, as the paper has it; then new classes."""
     config = default.get_config()
     config.data.update({"dir": "demo/data/pretrain", "resize": 64, "crop": 56})
     config.model.update({"depth": 8, "width": 32, "stem": "patch4"})
@@ -36,11 +36,11 @@ def get_config() -> ConfigDict:
         {
             "batch_size": 64,
             "eval_batch_size": 250,
-            "duration": "27000 examples",
+            "duration": "4 epochs",
             "eval_every": "0 steps",
             "save_every": "0 steps",
         }
     )
-    config.modes.linear_probe = _transfer("15 epochs", 0.3)
-    config.modes.finetune = _transfer("15 epochs", 0.05)
+    config.modes.linear_probe = _transfer("30 epochs", 0.3)
+    config.modes.finetune = _transfer("25 epochs", 0.05)
     return config

@@ -18,6 +18,7 @@ _NUM_IMAGES = flags.DEFINE_integer("num_images", 36, "drawn on the contact sheet
 _SHEET = flags.DEFINE_string(
     "sheet", "", "file of the contact sheet (default: contact_sheet.png in the data set)"
 )
+_PICTURE = flags.DEFINE_string("picture", "", "write the split's first image to this file too")
 
 
 def main(argv: Sequence[str]) -> None:
@@ -31,11 +32,17 @@ def main(argv: Sequence[str]) -> None:
     from data_prep.report import describe
 
     print(describe(dataset))
-    from data_prep.contact_sheet import write_contact_sheet  # with TensorFlow: the table is first
+    cli.import_tensorflow()  # after the table, which does without
+    from data_prep.contact_sheet import read_records, write_contact_sheet
 
     path = _SHEET.value or os.path.join(_DATA.value, "contact_sheet.png")
     write_contact_sheet(dataset, _SPLIT.value, _NUM_IMAGES.value, path)
     print(f"  contact sheet: {path}")
+    if _PICTURE.value:
+        record = next(read_records(dataset, _SPLIT.value, 1))
+        with open(_PICTURE.value, "wb") as file:
+            file.write(record["image"])
+        print(f"  picture: {_PICTURE.value}")
 
 
 if __name__ == "__main__":
