@@ -1,4 +1,4 @@
-"""Builds a data set that training reads: TFRecords with labels closed over a taxonomy.
+r"""Builds a data set that training reads: TFRecords with labels closed over a taxonomy.
 
     python -m data_prep.build --source=manifest --manifest=labels.csv --images=photos \
         --taxonomy=classes.yaml --out=data/mine
@@ -24,22 +24,27 @@ _OUT = flags.DEFINE_string("out", None, "directory of the data set; new, empty, 
 _MANIFEST = flags.DEFINE_string("manifest", "", "CSV, TSV or JSONL of paths and labels")
 _IMAGES = flags.DEFINE_string("images", "", "folder of the manifest's paths (default: its own)")
 _TAXONOMY = flags.DEFINE_string("taxonomy", "", "CSV or TSV of child,parent, YAML tree, or JSON")
-_SEED = flags.DEFINE_integer("seed", 0, "of the order on disk, the split, and drawn images")
+_SEED = flags.DEFINE_integer("seed", 0, "decides the order on disk, the split, and what is drawn")
 _VALIDATION_FRACTION = flags.DEFINE_float(
-    "validation_fraction", 0.05, "of the images that name no split", 0.0, 1.0
+    "validation_fraction", 0.05, "share of the images that name no split", 0.0, 1.0
 )
 _EXAMPLES_PER_SHARD = flags.DEFINE_integer(
-    "examples_per_shard", 1024, "on average; 1024 photographs of 100 KB make 100 MB", 1
+    "examples_per_shard",
+    1024,
+    "images a file, on average; 1024 photographs of 100 KB make 100 MB",
+    1,
 )
 _MAX_BAD_FRACTION = flags.DEFINE_float(
-    "max_bad_fraction", 0.01, "of rows that may be rejected before the build fails", 0.0, 1.0
+    "max_bad_fraction", 0.01, "share of rows that may be rejected before the build fails", 0.0, 1.0
 )
-_NUM_IMAGES = flags.DEFINE_integer("num_images", 25_000, "to draw (microworld)", 1)
-_WORLD = flags.DEFINE_enum("world", "pretrain", ("pretrain", "transfer"), "microworld's")
+_NUM_IMAGES = flags.DEFINE_integer("num_images", 25_000, "how many to draw (microworld)", 1)
+_WORLD = flags.DEFINE_enum(
+    "world", "pretrain", ("pretrain", "transfer"), "which of the microworld's"
+)
 _NUM_PROCESSES = flags.DEFINE_integer(
     "num_processes",
     None,
-    "that read images in each of Beam's workers (default: one a core; 1 with a --runner of yours)",
+    "reading images in each of Beam's workers (default: one a core; 1 if you choose a --runner)",
     1,
 )
 

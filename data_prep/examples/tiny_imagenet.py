@@ -1,4 +1,4 @@
-"""Tiny ImageNet as two data sets: one to pretrain on, and one of other classes to transfer to.
+r"""Tiny ImageNet as two data sets: one to pretrain on, and one of other classes to transfer to.
 
 Get https://cs231n.stanford.edu/tiny-imagenet-200.zip and WordNet 3.0's data.noun (in
 https://wordnetcode.princeton.edu/3.0/WordNet-3.0.tar.gz, folder dict), unpack both, then:
