@@ -1,11 +1,11 @@
 """Every field of an experiment, its default and unit: the paper's JFT-300M pretraining.
 
 All other configs start from this one and override; none adds a field. A duration is a string,
-"<number> steps", "epochs", "examples" or "percent" (of the whole run), or a plain number of steps; it
-is turned into steps once.
+"<number> steps", "epochs", "examples" or "percent" (of the whole run), or a plain number of steps;
+it is turned into steps once.
 
-What differs between modes stands in `modes`, and is laid over the rest when a run starts; a field that
-a mode does not name keeps its value. Flags (`--config.train.batch_size=64`) win over both.
+What differs between modes stands in `modes`, and is laid over the rest when a run starts; a field
+that a mode does not name keeps its value. Flags (`--config.train.batch_size=64`) win over both.
 """
 
 from ml_collections import ConfigDict
@@ -31,7 +31,7 @@ def _data() -> ConfigDict:
             "dir": "",  # what data_prep.build wrote
             "train_split": "train",
             "eval_split": "validation",
-            "fraction": 1.0,  # of the training records: always the first ones, so smaller sets nest in larger
+            "fraction": 1.0,  # of the training records, the first ones: smaller sets nest in larger
             "resize": 340,  # pixels: both sides, aspect ratio not kept
             "crop": 299,  # pixels: random in training, central in evaluation
             "flip": True,  # random left-right reflection in training
@@ -46,8 +46,8 @@ def _model() -> ConfigDict:
         {
             "depth": 101,
             "width": 64,  # channels of the stem and of the first stage's inner convolutions
-            "stem": "conv7",  # 7x7/2 and pooling; or "conv3": 3x3/1; "patch4": 4x4/4
-            "output_stride": 32,  # 32, 16 or 8; below 32 by atrous convolution, with the same weights
+            "stem": "conv7",  # 7x7/2, pooling; or "conv3_pool", "conv3", "patch4"
+            "output_stride": 32,  # 32, 16 or 8: atrous convolution below 32, the same weights
             "batch_norm_momentum": 0.9,
             "batch_norm_epsilon": 1e-5,
             "zero_init_last_gamma": False,

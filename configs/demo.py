@@ -26,7 +26,7 @@ def _transfer(duration: str, learning_rate: float) -> dict:
 
 
 def get_config() -> ConfigDict:
-    """Four epochs of pretraining whatever the data's size, as the paper has it; then new classes."""
+    """Four epochs of pretraining whatever the data's size, as in the paper; then new classes."""
     config = default.get_config()
     config.data.update({"dir": "demo/data/pretrain", "resize": 64, "crop": 56})
     config.model.update({"depth": 8, "width": 32, "stem": "patch4"})

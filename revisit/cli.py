@@ -33,7 +33,7 @@ def _config_path(argv: Sequence[str]) -> str | None:
     return None
 
 
-def _explain(error: Exception, path: str) -> str:
+def _explain(error: BaseException, path: str) -> str:
     """One line for whatever a user's config file, or an override of a field of it, raised."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if os.path.abspath(frame.filename) == os.path.abspath(path):

@@ -1,6 +1,6 @@
 """Scores a trained model on a split, every example once.
 
-    python -m revisit.evaluate --workdir=DIR [--data=DIR] [--split=validation] [--out=FILE.json]
+python -m revisit.evaluate --workdir=DIR [--data=DIR] [--split=validation] [--out=FILE.json]
 """
 
 import json
@@ -20,6 +20,7 @@ _OUT = flags.DEFINE_string("out", None, "Write the figures to this JSON file too
 
 
 def main(argv: Sequence[str]) -> None:
+    """Prints the figures, and writes them."""
     if not _WORKDIR.value:
         raise UserError("--workdir is missing: name the workdir of a run")
 

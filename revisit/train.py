@@ -13,7 +13,8 @@ from absl import flags
 from revisit import cli
 from revisit.errors import UserError
 
-# Names alone, so that --help does not wait for TensorFlow; training.modes and training.strategies have the tables.
+# Names alone, so that --help does not wait for TensorFlow; training.modes and training.strategies
+# have the tables.
 MODE_NAMES = ("pretrain", "linear_probe", "finetune")
 STRATEGY_NAMES = ("one_device", "mirrored", "multi_worker", "tpu")
 
@@ -23,15 +24,18 @@ _WORKDIR = flags.DEFINE_string("workdir", None, "Where the run's checkpoints and
 _INIT = flags.DEFINE_string(
     "init",
     None,
-    "Start from the backbone of this run (its workdir) or checkpoint; 'random': from untrained weights.",
+    "Start from the backbone of this run (its workdir) or checkpoint; 'random': untrained.",
 )
 _STRATEGY = flags.DEFINE_enum("strategy", "one_device", STRATEGY_NAMES, "Where the steps run.")
 
 
 def main(argv: Sequence[str]) -> None:
+    """Trains, or goes on training."""
     config, overrides = cli.read_config(_CONFIG)
     if not _WORKDIR.value:
-        raise UserError("--workdir is missing: name a directory for the run, as --workdir=runs/first")
+        raise UserError(
+            "--workdir is missing: name a directory for the run, as --workdir=runs/first"
+        )
 
     cli.import_tensorflow()
     from revisit.training import modes

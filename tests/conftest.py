@@ -57,7 +57,7 @@ def _write_tiny_manifest(directory: pathlib.Path, labels_an_image: int) -> None:
 
 @pytest.fixture(scope="session")
 def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pathlib.Path]:
-    """Two data sets of 32-pixel images: "multi" (1 to 3 labels of a taxonomy), "single" (1, flat)."""
+    """Two sets of 32-pixel images: "multi" (1 to 3 labels of a taxonomy), "single" (flat)."""
     from data_prep.builder import BuildOptions, build
     from data_prep.pipeline import PlanOptions
     from data_prep.sources.source import SourceOptions

@@ -22,7 +22,8 @@ def _noise(*shape: int) -> np.ndarray:
 
 def test_decode_gives_three_channels_for_grey_palette_and_alpha() -> None:
     grey = images.decode(tf.constant(_encode(_noise(5, 7))))
-    assert grey.shape == (5, 7, 3) and np.array_equal(grey[..., 0], grey[..., 2])
+    assert grey.shape == (5, 7, 3)
+    assert np.array_equal(grey[..., 0], grey[..., 2])
     assert images.decode(tf.constant(_encode(_noise(5, 7, 4)))).shape == (5, 7, 3)
     file = io.BytesIO()
     Image.fromarray(_noise(5, 7, 3)).convert("P").save(file, "PNG")

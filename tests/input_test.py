@@ -125,7 +125,8 @@ def test_augmentation_changes_pixels_and_goes_on_the_same(dataset: Dataset, name
     _, changed = _read(dataset, 4, Stream(seed=0, augment=make_augment(name)))
     _, later = _read(dataset, 2, Stream(seed=0, start=2 * BATCH, augment=make_augment(name)))
     assert np.abs(changed - plain).mean() > 0.02
-    assert changed.min() >= -1.0 and changed.max() <= 1.0
+    assert changed.min() >= -1.0
+    assert changed.max() <= 1.0
     assert np.array_equal(later, changed[2 * BATCH :])
 
 

@@ -129,7 +129,8 @@ def test_a_linear_probe_leaves_the_backbone_as_it_was(
     _assert_same(_backbone(_values(tmp_path)), _backbone(_values(pretrained[0])))
     assert set(figures) == {"loss", "top_1", "top_5", "num_examples"}
     trained = [n for n in _values(tmp_path) if "OPTIMIZER_SLOT" in n]
-    assert trained and all(name.startswith("head/") for name in trained)
+    assert trained
+    assert all(name.startswith("head/") for name in trained)
 
 
 def test_finetuning_starts_from_the_backbone_and_moves_it(
@@ -140,7 +141,8 @@ def test_finetuning_starts_from_the_backbone_and_moves_it(
     _train(config, "finetune", tmp_path / "still", init=str(pretrained[0]))
     before, after = _backbone(_values(pretrained[0])), _backbone(_values(tmp_path / "still"))
     moved = {name for name in before if not np.array_equal(before[name], after[name])}
-    assert moved and all("moving_" in name for name in moved)
+    assert moved
+    assert all("moving_" in name for name in moved)
     config.schedule.learning_rate = 0.1
     _train(config, "finetune", tmp_path / "moved", init=str(pretrained[0]))
     after = _backbone(_values(tmp_path / "moved"))
@@ -260,4 +262,5 @@ def test_what_does_not_fit_is_one_clear_line(
     config.update_from_flattened_dict({field: value})
     with pytest.raises(UserError) as raised:
         _train(config, "pretrain", tmp_path)
-    assert message in str(raised.value) and "\n" not in str(raised.value)
+    assert message in str(raised.value)
+    assert "\n" not in str(raised.value)

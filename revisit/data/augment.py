@@ -1,9 +1,9 @@
 """Photometric augmentation of training batches by keras-cv's layers.
 
-The layers draw from a generator of their own, whose state no checkpoint holds. Here the numbers are drawn
-from the batch's position in the stream, and only the layers' pixel work is used, so a run that goes on
-after a stop sees the same pictures as one that was never stopped. Geometry stays with the crop and the
-reflection of revisit.data.images.
+The layers draw from a generator of their own, whose state no checkpoint holds. Here the numbers are
+drawn from the batch's position in the stream, and only the layers' pixel work is used, so a run
+that goes on after a stop sees the same pictures as one that was never stopped. Geometry stays with
+the crop and the reflection of revisit.data.images.
 """
 
 from collections.abc import Callable
@@ -73,7 +73,7 @@ def _make(name: str) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
 
 
 def make_color_jitter() -> Augment:
-    """Brightness, contrast and colour, each by a uniformly drawn amount (Howard 2013, as in SimCLR)."""
+    """Brightness, contrast and colour, each by a uniformly drawn amount (Howard 2013)."""
     changes = [_make(name) for name in ("brightness", "contrast", "color")]
 
     def augment(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
@@ -86,7 +86,7 @@ def make_color_jitter() -> Augment:
 
 
 def make_rand_augment() -> Augment:
-    """NUM_LAYERS photometric operations an image, drawn with their strength (Cubuk 2020, section 3)."""
+    """NUM_LAYERS photometric operations an image, drawn with their strength (Cubuk 2020)."""
     changes = [_make(name) for name in OPERATIONS]
 
     def augment(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:

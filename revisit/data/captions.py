@@ -10,8 +10,8 @@ LINE_HEIGHT = 12
 NUM_LINES = 4
 
 
-def _fit(text: str, font: ImageFont.ImageFont, width: int) -> list[str]:
-    """Breaks comma-separated words into lines of a width in pixels; what is left over becomes an ellipsis."""
+def _fit(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, width: int) -> list[str]:
+    """Breaks comma-separated words into lines of a width in pixels, the last an ellipsis."""
     lines = [""]
     for word in text.split(", "):
         longer = f"{lines[-1]}, {word}" if lines[-1] else word

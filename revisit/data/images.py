@@ -1,8 +1,9 @@
 """From encoded bytes to the pixels a model sees: one home for training, evaluation and serving.
 
-The paper's protocol: both sides are resized to one length (aspect ratio not kept), a square is cropped at random in
-training and at the centre in evaluation, training reflects half of the crops left to right, and pixels are scaled to
-[-1, 1]. Crops leave here as uint8; `to_model_range` scales a whole batch, since that is cheaper than each image.
+The paper's protocol: both sides are resized to one length (aspect ratio not kept), a square is
+cropped at random in training and at the centre in evaluation, training reflects half of the crops
+left to right, and pixels are scaled to [-1, 1]. Crops leave here as uint8; `to_model_range` scales
+a whole batch, since that is cheaper than each image.
 """
 
 import tensorflow as tf
@@ -11,13 +12,13 @@ JPEG_START = b"\xff\xd8\xff"
 
 
 def decode(encoded: tf.Tensor) -> tf.Tensor:
-    """Decodes a JPEG, PNG, GIF (first frame) or BMP: scalar string -> [H, W, 3] uint8, grey made RGB."""
+    """Decodes JPEG, PNG, GIF (first frame) or BMP: scalar string -> [H, W, 3] uint8, all RGB."""
     image = tf.io.decode_image(encoded, channels=3, expand_animations=False)
     return tf.ensure_shape(image, [None, None, 3])
 
 
 def resize(image: tf.Tensor, size: int) -> tf.Tensor:
-    """Resizes to [size, size, 3] uint8, bilinear with antialiasing; an image that has the size is returned as is."""
+    """Resizes to [size, size, 3] uint8, bilinear and antialiased; the right size stays as is."""
 
     def resampled() -> tf.Tensor:
         floats = tf.image.resize(image, [size, size], antialias=True)
@@ -28,7 +29,7 @@ def resize(image: tf.Tensor, size: int) -> tf.Tensor:
 
 
 def _decode_square(encoded: tf.Tensor, size: int, window: tf.Tensor) -> tf.Tensor:
-    """Decodes, resizes to `size` and cuts `window` (y, x, height, width); one fused step for a JPEG of that size."""
+    """Decodes, resizes, cuts `window` (y, x, height, width): one step for a JPEG of that size."""
 
     def has_size() -> tf.Tensor:
         return tf.reduce_all(tf.image.extract_jpeg_shape(encoded)[:2] == size)
@@ -78,5 +79,5 @@ def to_model_range(images: tf.Tensor) -> tf.Tensor:
 
 
 def to_pixels(images: tf.Tensor) -> tf.Tensor:
-    """The inverse of `to_model_range`, for pictures shown to people: float32 in [-1, 1] -> uint8."""
+    """The inverse of `to_model_range`, to show pictures: float32 in [-1, 1] -> uint8."""
     return tf.cast(tf.round(tf.clip_by_value((images + 1.0) * 127.5, 0.0, 255.0)), tf.uint8)

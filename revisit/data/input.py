@@ -1,15 +1,16 @@
 """From records on disk to batches: the order, where it goes on after a stop, and the padding.
 
 Training reads an endless stream of epochs. An epoch is every record once; its order is made from
-(seed, epoch) alone: shards are permuted, neighbouring shards are read together as a group of bounded
-size, and the records within a group are permuted. The position in the stream is one number, the
-examples given out so far, and any position is reached by reading a single group, so going on after
-a stop costs the same anywhere. Each example's random crop is keyed by (seed, position).
+(seed, epoch) alone: shards are permuted, neighbouring shards are read together as a group of
+bounded size, and the records within a group are permuted. The position in the stream is one number,
+the examples given out so far, and any position is reached by reading a single group, so going on
+after a stop costs the same anywhere. Each example's random crop is keyed by (seed, position).
 
-Evaluation reads every record once, in the order on disk; the last batch is padded and `weight` tells
-which of its rows are real.
+Evaluation reads every record once, in the order on disk; the last batch is padded and `weight`
+tells which of its rows are real.
 """
 
+import functools
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +25,8 @@ from revisit.data.records import Contents, Dataset, Shard, parse_record
 from revisit.data.views import take_fraction
 from revisit.errors import UserError
 
-# Encoded bytes that are held to permute the records of neighbouring shards; two groups are in memory.
+# Encoded bytes that are held to permute the records of neighbouring shards; two groups are in
+# memory.
 GROUP_BYTES = 256 * 2**20
 
 # (record, training, seed [2] int64) -> one example; its "image" stays uint8 until it is in a batch
@@ -92,7 +94,9 @@ def _read_shard(path: tf.Tensor, count: tf.Tensor) -> tf.data.Dataset:
     return tf.data.TFRecordDataset(path, buffer_size=8 * 2**20).take(count)
 
 
-def _read_group(paths: tf.Tensor, counts: tf.Tensor, seed: tf.Tensor, skip: tf.Tensor, shuffle: bool):
+def _read_group(
+    paths: tf.Tensor, counts: tf.Tensor, seed: tf.Tensor, skip: tf.Tensor, shuffle: bool
+) -> tf.Tensor:
     """Reads the records of a group: [number of records - skip] strings, in the group's order."""
     total = tf.reduce_sum(counts)
     records = tf.data.Dataset.from_tensor_slices((paths, counts)).flat_map(_read_shard)
@@ -118,7 +122,7 @@ def _records(shards: Sequence[Shard], stream: Stream) -> tf.data.Dataset:
         tf.TensorSpec([], tf.int64),
     )
     groups = tf.data.Dataset.from_generator(generate, output_signature=signature)
-    groups = groups.map(lambda *group: _read_group(*group, stream.shuffle)).prefetch(1)
+    groups = groups.map(functools.partial(_read_group, shuffle=stream.shuffle)).prefetch(1)
     positions = tf.data.Dataset.range(stream.start, np.iinfo(np.int64).max)
     return tf.data.Dataset.zip((positions, groups.unbatch()))
 
@@ -151,7 +155,8 @@ def train_batches(
       stream: seed, starting position and this worker's share (every num_workers-th example).
 
     Returns:
-      Batches: dicts whose "image" is [batch_size, S, S, 3] float32 in [-1, 1] and whose "weight" is 1.
+      Batches: dicts whose "image" is [batch_size, S, S, 3] float32 in [-1, 1] and whose "weight" is
+      1.
     """
 
     def example(position: tf.Tensor, serialized: tf.Tensor) -> dict:
@@ -195,7 +200,8 @@ def eval_batches(
 ) -> tf.data.Dataset:
     """Every record of a split once; rows that pad the last batch have weight 0.
 
-    With several workers each takes every num_workers-th record, and all give the same number of batches.
+    With several workers each takes every num_workers-th record, and all give the same number of
+    batches.
     """
     shards = train_shards(dataset, split, 1.0)
     paths, counts = zip(*shards, strict=True)

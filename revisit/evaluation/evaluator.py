@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
+import numpy as np
 import tensorflow as tf
 
 
 def evaluate(
     strategy: tf.distribute.Strategy,
-    measure: Callable[[Mapping[str, tf.Tensor]], Mapping[str, tf.Tensor]],
+    measure: Callable[[Mapping[str, tf.Tensor]], dict[str, tf.Tensor]],
     batches: Iterable,
-    update: Callable[[dict], None],
+    update: Callable[[Mapping[str, np.ndarray]], None],
 ) -> None:
     """Runs the model over batches and hands rows to a metric.
 

@@ -1,7 +1,7 @@
 """Image classification: any number of labels an image (sigmoid) or exactly one (softmax).
 
-The head is global average pooling of the deepest features and one dense layer, in every mode: with a
-frozen backbone it is the linear probe. Labels stay sparse from the record to the loss.
+The head is global average pooling of the deepest features and one dense layer, in every mode: with
+a frozen backbone it is the linear probe. Labels stay sparse from the record to the loss.
 """
 
 import csv
@@ -97,7 +97,7 @@ KINDS = {
 
 
 class ClassifyMetric:
-    """The figures of a split: mean loss, then the kind's own, also against the truth if it is known.
+    """Figures of a split: mean loss, and the kind's own, also by the truth where it is known.
 
     Rows: "logits" [B, C], "loss" [B], "labels" [B, L], "weight" [B], and, where the task has them,
     "negatives" [B, M] (then only positives and verified negatives count) and "truth" [B, T].
@@ -178,7 +178,9 @@ def _prepare(config: ConfigDict, dataset: Dataset) -> Callable[[dict, bool, tf.T
         else:
             image = images.eval_image(encoded, data.resize, data.crop)
         example = {"image": image, "id": record["id"]}
-        ids = {key: tf.cast(value, tf.int32) for key, value in labels.items() if key != "confidence"}
+        ids = {
+            key: tf.cast(value, tf.int32) for key, value in labels.items() if key != "confidence"
+        }
         if task.loss == "softmax":
             return {**example, "leaf": ids["leaf"][0], "labels": ids["leaf"][:1]}
         example["labels"] = _pad(ids["positive"], num_positives)
@@ -222,7 +224,7 @@ def _make_head(
 def _serve(
     config: ConfigDict, taxonomy: Taxonomy, kind: Kind
 ) -> Callable[[Outputs], dict[str, tf.Tensor]]:
-    """Outputs -> features [B, F] and, of the K best classes: scores, ids, names, titles, ancestors [B, K]."""
+    """Outputs -> features [B, F]; scores, ids, names, titles, ancestors of the best [B, K]."""
     top_k = min(config.task.export_top_k, taxonomy.num_classes)
     ancestors = [
         " > ".join(taxonomy.titles[above] for above in reversed(taxonomy.ancestors(id_)))
@@ -260,7 +262,8 @@ def _check(config: ConfigDict, dataset: Dataset) -> None:
         )
     if config.data.crop > config.data.resize:
         raise UserError(
-            f"config.data.crop={config.data.crop} is larger than config.data.resize={config.data.resize}"
+            f"config.data.crop={config.data.crop} is larger than "
+            f"config.data.resize={config.data.resize}"
         )
 
 

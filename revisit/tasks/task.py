@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-# "image" [B, S, S, 3] float32 in [-1, 1], "weight" [B] float32 (1 real, 0 padding), "id" [B] string,
-# and the task's targets.
+# "image" [B, S, S, 3] float32 in [-1, 1], "weight" [B] float32 (1 real, 0 padding), "id" [B]
+# string, and the task's targets.
 Batch = Mapping[str, tf.Tensor]
 Outputs = Mapping[str, tf.Tensor]
 Rows = Mapping[str, np.ndarray]
@@ -49,4 +49,3 @@ class Task(NamedTuple):
     draw: Callable[[Batch], np.ndarray]
     serve: Callable[[Outputs], dict[str, tf.Tensor]]
     eval_image: Callable[[tf.Tensor], tf.Tensor]
-

@@ -1,1 +1,1 @@
-"""The one training loop, and what it is given: modes, strategies, optimizers, schedules, checkpoints."""
+"""The one training loop, and what it is given: modes, strategies, optimizers, checkpoints."""

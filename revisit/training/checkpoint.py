@@ -1,10 +1,10 @@
 """What is saved of a run, and how another run starts from it.
 
-A checkpoint holds `backbone` and `head` (variables by their own names), `optimizer`, `averages` (the
-averaged weights, where the config asks for them), `step` and `best`. The step is also the position in
-the data: the stream of examples is a function of the seed, so nothing else need be kept. The backbone
-has the same names in every task and mode, so starting from it is reading it, and a variable that is
-missing or of another shape is an error.
+A checkpoint holds `backbone` and `head` (variables by their own names), `optimizer`, `averages`
+(the averaged weights, where the config asks for them), `step` and `best`. The step is also the
+position in the data: the stream of examples is a function of the seed, so nothing else need be
+kept. The backbone has the same names in every task and mode, so starting from it is reading it, and
+a variable that is missing or of another shape is an error.
 """
 
 import hashlib
@@ -47,7 +47,9 @@ def find_checkpoint(path: str, which: str = "last") -> str:
     parts = [path, CHECKPOINTS] + ([BEST] if which == BEST else [])
     found = tf.train.latest_checkpoint(os.path.join(*parts)) or tf.train.latest_checkpoint(path)
     if found is None:
-        kept = " (a run keeps one if config.train.keep_best names a metric)" if which == BEST else ""
+        kept = (
+            " (a run keeps one if config.train.keep_best names a metric)" if which == BEST else ""
+        )
         raise UserError(f"{path!r} holds no {which} checkpoint: name a run's workdir{kept}")
     return found
 
@@ -114,10 +116,9 @@ class Checkpoints:
     ) -> None:
         """Args:
         workdir: of the run; another process's own directory where this one is not the chief.
-        models: "backbone" and "head".
-        optimizer: with its slots.
-        averages: "backbone/<name>" -> variable that holds the averaged weight; empty without averages.
-        keep_last: checkpoints kept besides the best.
+        models: "backbone" and "head". optimizer: with its slots. averages: "backbone/<name>" ->
+        variable that holds the averaged weight; empty without averages. keep_last: checkpoints kept
+        besides the best.
         """
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
         self.best = tf.Variable(-np.inf, dtype=tf.float64, trainable=False, name="best")

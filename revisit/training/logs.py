@@ -1,7 +1,7 @@
 """What a run writes for people: metrics.csv, TensorBoard, log.txt and one line in the terminal.
 
-metrics.csv is one tidy table: step, split, name, value. A run that goes on from a checkpoint first drops
-the rows that came after it, so every row stands there once.
+metrics.csv is one tidy table: step, split, name, value. A run that goes on from a checkpoint first
+drops the rows that came after it, so every row stands there once.
 """
 
 import csv
@@ -25,7 +25,11 @@ def read_metrics(workdir: str, split: str, step: int) -> dict[str, float]:
     if not os.path.exists(path):
         return {}
     with open(path, newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["split"] == split and row["step"] == str(step)]
+        rows = [
+            row
+            for row in csv.DictReader(file)
+            if row["split"] == split and row["step"] == str(step)
+        ]
     return {row["name"]: float(row["value"]) for row in rows}
 
 
@@ -56,7 +60,7 @@ class Logs:
         self._workdir = workdir
         self._title = title
         self._total_steps = total_steps
-        self._events = None
+        self._events: tf.summary.SummaryWriter | None = None
         self._started: tuple[float, int] | None = None
 
     def start(self, step: int) -> None:
@@ -79,7 +83,7 @@ class Logs:
 
     def write(self, step: int, split: str, figures: Mapping[str, float]) -> None:
         """Adds figures to metrics.csv and to TensorBoard."""
-        if self._workdir is None:
+        if self._workdir is None or self._events is None:
             return
         with open(os.path.join(self._workdir, METRICS_FILE), "a", newline="") as file:
             csv.writer(file).writerows(
@@ -91,7 +95,7 @@ class Logs:
 
     def pictures(self, step: int, name: str, pictures: np.ndarray) -> None:
         """Shows pictures [N, H, W, 3] uint8 in TensorBoard."""
-        if self._workdir is not None:
+        if self._events is not None:
             with self._events.as_default(step):
                 tf.summary.image(name, pictures, max_outputs=len(pictures))
 

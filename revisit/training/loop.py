@@ -4,8 +4,9 @@
     loss    = sum over examples of task.loss(outputs, batch) / global batch size + weight decay
     update  = the optimizer, on the variables that the mode trains
 
-How a run starts, in order of precedence: (1) from the last checkpoint in its own workdir, the very same
-run going on; (2) from the backbone of another run or checkpoint, --init; (3) from random weights.
+How a run starts, in order of precedence: (1) from the last checkpoint in its own workdir, the very
+same run going on; (2) from the backbone of another run or checkpoint, --init; (3) from random
+weights.
 """
 
 import os
@@ -26,7 +27,9 @@ from revisit.data.records import Dataset, Shard, read_dataset
 from revisit.errors import Interrupted, UserError
 from revisit.evaluation.evaluator import evaluate
 from revisit.tasks import Task, make_task
-from revisit.training import checkpoint, optimizers, schedules, workdir as workdirs
+from revisit.tasks.task import Batch
+from revisit.training import checkpoint, optimizers, schedules
+from revisit.training import workdir as workdirs
 from revisit.training.logs import Logs, read_metrics
 from revisit.training.model import forward, make_models
 from revisit.training.modes import MODES, RANDOM, Mode, check_init
@@ -71,7 +74,9 @@ def _steps(config: ConfigDict, num_examples: int) -> Steps:
     arguments = {"num_examples": num_examples, "batch_size": train.batch_size}
     total = schedules.to_steps(train.duration, **arguments)
     every = (train.log_every, train.eval_every, train.save_every)
-    return Steps(total, *(schedules.to_steps(each, **arguments, total_steps=total) for each in every))
+    return Steps(
+        total, *(schedules.to_steps(each, **arguments, total_steps=total) for each in every)
+    )
 
 
 def make_plan(config: ConfigDict, mode: str, strategy: tf.distribute.Strategy) -> Plan:
@@ -108,7 +113,7 @@ def _make_averages(
 
 
 def make_state(plan: Plan, workdir: str) -> State:
-    """Models, optimizer and checkpoints of a run, with fresh weights. Call in the strategy's scope."""
+    """Models, optimizer and checkpoints, with fresh weights; call in the strategy's scope."""
     config = plan.config
     backbone, head = make_models(config, plan.task)
     backbone.trainable = plan.mode.trains_backbone
@@ -128,8 +133,10 @@ def make_state(plan: Plan, workdir: str) -> State:
     return State(backbone, head, optimizer, schedule, variables, averages, checkpoints)
 
 
-def _make_gradients(plan: Plan, state: State) -> Callable[[dict], tuple[tf.Tensor, list[tf.Tensor]]]:
-    """batch of one replica -> its part of the mean loss, and the gradients of its part of the whole loss."""
+def _make_gradients(
+    plan: Plan, state: State
+) -> Callable[[dict], tuple[tf.Tensor, list[tf.Tensor]]]:
+    """One replica's batch -> its part of the mean loss, and gradients of its part of the whole."""
     batch_size = plan.config.train.batch_size
     replicas = plan.strategy.num_replicas_in_sync
     decoupled = plan.config.optimizer.name in optimizers.DECOUPLED
@@ -170,7 +177,7 @@ def make_train_step(plan: Plan, state: State) -> Callable[[Any], tf.Tensor]:
 
 
 def train_iterator(plan: Plan, step: int) -> Iterator[Any]:
-    """Distributed training batches from a step on: the same whether or not the run was stopped there."""
+    """Distributed training batches from a step on: the same whether or not it was stopped."""
     config = plan.config
 
     def batches(context: tf.distribute.InputContext) -> tf.data.Dataset:
@@ -207,7 +214,7 @@ def evaluate_split(
             context.num_input_pipelines,
         )
 
-    def measure(batch: dict) -> dict[str, tf.Tensor]:
+    def measure(batch: Batch) -> dict[str, tf.Tensor]:
         return plan.task.measure(forward(backbone, head, batch["image"], False, False), batch)
 
     distributed = plan.strategy.distribute_datasets_from_function(batches)
@@ -352,7 +359,7 @@ class _Run:
 
 
 def _start(plan: Plan, state: State, init: str | None, logs: Logs) -> int:
-    """Gives the run its first weights, in the order that the module says; returns its first step."""
+    """Gives the run its first weights, in the module's order; returns its first step."""
     resumable = state.checkpoints.resumable
     loaded = ""
     if not resumable and init and init != RANDOM:
@@ -414,7 +421,9 @@ def train(
     finished = read_metrics(workdir, config.data.eval_split, plan.steps.total)
     if finished and checkpoint.exists(workdir, plan.steps.total):
         return finished
-    logs = Logs(own if chief else None, f"{mode} {os.path.basename(workdir.rstrip('/'))}", plan.steps.total)
+    logs = Logs(
+        own if chief else None, f"{mode} {os.path.basename(workdir.rstrip('/'))}", plan.steps.total
+    )
     with strategy.scope():
         state = make_state(plan, own)
         first_step = _start(plan, state, init, logs)

@@ -10,7 +10,8 @@ from revisit.data.records import Contents, Dataset
 from revisit.data.taxonomy import Taxonomy
 from revisit.models.resnet import make_resnet
 from revisit.tasks import Task, make_task
-from revisit.training import checkpoint, workdir as workdirs
+from revisit.training import checkpoint
+from revisit.training import workdir as workdirs
 
 
 class LoadedModel(NamedTuple):
@@ -45,7 +46,11 @@ def make_models(config: ConfigDict, task: Task) -> tuple[keras.Model, keras.Mode
 
 
 def forward(
-    backbone: keras.Model, head: keras.Model, images: tf.Tensor, train_backbone: bool, training: bool
+    backbone: keras.Model,
+    head: keras.Model,
+    images: tf.Tensor,
+    train_backbone: bool,
+    training: bool,
 ) -> dict[str, tf.Tensor]:
     """Images [B, S, S, 3] float32 in [-1, 1] -> the head's outputs.
 

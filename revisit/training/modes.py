@@ -31,12 +31,14 @@ def check_init(mode: str, init: str | None) -> None:
     """Raises UserError where a mode must be told what to start from, and is not."""
     if MODES[mode].needs_init and not init:
         raise UserError(
-            f"--mode={mode} needs --init: the --workdir of a pretraining run or a checkpoint in it, "
+            f"--mode={mode} needs --init: the workdir of a pretraining run, a checkpoint in it, "
             f"or --init={RANDOM} for untrained weights, the baseline"
         )
 
 
-def resolve(config: ConfigDict, mode: str, overrides: Mapping[str, Any] | None = None) -> ConfigDict:
+def resolve(
+    config: ConfigDict, mode: str, overrides: Mapping[str, Any] | None = None
+) -> ConfigDict:
     """The config of one run: `config.modes[mode]` laid over the rest, then the overrides again.
 
     Args:
@@ -63,5 +65,7 @@ def resolve(config: ConfigDict, mode: str, overrides: Mapping[str, Any] | None =
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         message = str(error.args[0]).split(" Other fields present")[0]
-        raise UserError(f"config.modes.{mode} does not fit the fields of the config: {message}") from error
+        raise UserError(
+            f"config.modes.{mode} does not fit the fields of the config: {message}"
+        ) from error
     return resolved

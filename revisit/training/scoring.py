@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from revisit.training import checkpoint, workdir as workdirs
+from revisit.training import checkpoint
+from revisit.training import workdir as workdirs
 from revisit.training.loop import evaluate_split, make_plan
 from revisit.training.model import make_models
 from revisit.training.strategies import make_strategy

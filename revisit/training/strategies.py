@@ -1,8 +1,8 @@
 """Where a step runs: a row for each tf.distribute strategy.
 
 All of these share one way of training: the step runs on every replica, which takes its part of the
-global batch, and gradients are summed over replicas by the optimizer. Clusters are described as every
-TensorFlow user knows it, by TF_CONFIG or the environment of a Cloud TPU.
+global batch, and gradients are summed over replicas by the optimizer. Clusters are described as
+every TensorFlow user knows it, by TF_CONFIG or the environment of a Cloud TPU.
 """
 
 import json
@@ -59,6 +59,6 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
-    """Whether this process writes what there is one of: logs, results, the checkpoints that stay."""
+    """Whether this process writes what there is one of: logs, results, checkpoints."""
     resolver = strategy.cluster_resolver
     return resolver is None or not resolver.task_type or resolver.task_id in (None, 0)

@@ -16,7 +16,9 @@ TAXONOMY_FILE = "taxonomy.json"
 def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in config.items():
-        flat.update(_flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value})
+        flat.update(
+            _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+        )
     return flat
 
 
@@ -55,7 +57,9 @@ def check_same_run(
     check_taxonomy(workdir, taxonomy)
 
 
-def claim(workdir: str, config: ConfigDict, mode: str, init: str | None, taxonomy: Taxonomy) -> None:
+def claim(
+    workdir: str, config: ConfigDict, mode: str, init: str | None, taxonomy: Taxonomy
+) -> None:
     """Makes the directory this run's: from now on no other goes on in it."""
     os.makedirs(workdir, exist_ok=True)
     save_taxonomy(taxonomy, os.path.join(workdir, TAXONOMY_FILE))
@@ -70,8 +74,9 @@ def check_taxonomy(workdir: str, taxonomy: Taxonomy) -> None:
     trained = load_taxonomy(os.path.join(workdir, TAXONOMY_FILE))
     if trained.fingerprint() != taxonomy.fingerprint():
         raise UserError(
-            f"the data's taxonomy ({taxonomy.num_classes} classes, {taxonomy.fingerprint()}) is not the one "
-            f"that {workdir} was trained on ({trained.num_classes} classes, {trained.fingerprint()}): "
+            f"the data's taxonomy ({taxonomy.num_classes} classes, {taxonomy.fingerprint()}) "
+            f"is not the one that {workdir} was trained on "
+            f"({trained.num_classes} classes, {trained.fingerprint()}): "
             "use the same data set, or train anew in another --workdir"
         )
 
