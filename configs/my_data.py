@@ -8,8 +8,9 @@
         --workdir=runs/mine_probe
 
 `labels.csv` has the columns path and labels (several with ; between them); `classes.csv` has the
-columns child and parent, and may be left out. The probe's own data set (data/task) is built the same
-way, with one label an image. Hardware: sized for one GPU; for a CPU take configs/demo.py's model.
+columns child and parent, and may be left out. The probe's own data set (data/task) is built the
+same way, with one label an image. Hardware: sized for one GPU; for a CPU take configs/demo.py's
+model.
 """
 
 from ml_collections import ConfigDict

@@ -1,8 +1,8 @@
-"""Real photographs on a small machine: Tiny ImageNet, 64 pixels, with WordNet's ancestors as labels.
+"""Real photographs on a small machine: Tiny ImageNet, 64 pixels, WordNet ancestors as labels.
 
-Pretraining has 150 classes and every ancestor that WordNet gives them; transfer has the other 50, 50
-images of each to learn from and 100 to be scored by. Get the images and WordNet from their public
-homes and write the manifests as data_prep/examples/tiny_imagenet.py says, then:
+Pretraining has 150 classes and every ancestor that WordNet gives them; transfer has the other 50,
+50 images of each to learn from and 100 to be scored by. Get the images and WordNet from their
+public homes and write the manifests as data_prep/examples/tiny_imagenet.py says, then:
 
     python -m data_prep.build --manifest=manifests/pretrain.csv --images=tiny-imagenet-200 \
         --taxonomy=manifests/pretrain_classes.csv --out=data/tiny

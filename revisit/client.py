@@ -52,6 +52,8 @@ def main(argv: Sequence[str]) -> None:
     images = [(path, _read_image(path)) for path in argv[1:]]
     if not images:
         raise UserError("no image is given: name one or more JPEG or PNG files after the flags")
+    if _MODEL.value or (_URL.value or "").startswith("grpc://"):
+        cli.import_tensorflow()
     predict = _predictor()
     for path, image in images:
         try:

@@ -22,6 +22,7 @@ def main(argv: Sequence[str]) -> None:
             "--workdir=DIR (a run) and --out=DIR (of the served model) must both be given"
         )
 
+    cli.import_tensorflow()
     from revisit.serving.exporter import export
 
     print(export(_WORKDIR.value, _OUT.value, _CHECKPOINT.value))

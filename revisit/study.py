@@ -58,6 +58,7 @@ def main(argv: Sequence[str]) -> None:
         print("\n".join(_command(run.name, given) for run in chosen))
         return
 
+    cli.import_tensorflow()
     from revisit.scaling.runs import Engine
     from revisit.scaling.study import run_study
     from revisit.training.loop import train

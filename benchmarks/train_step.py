@@ -1,0 +1,104 @@
+"""The training loop against what it could be: images/s of our step.
+
+    python -m benchmarks.train_step
+
+* fed by the input pipeline, against the same step on one batch that stays in memory (goal 0.95);
+* fed by the input pipeline, against `model.fit` of tf_keras on the same model, batches, loss and
+  augmentation (goal 1.0).
+"""
+
+import tempfile
+
+import tensorflow as tf
+import tf_keras as keras
+
+from benchmarks import table
+from configs import demo
+from data_prep.builder import BuildOptions, build
+from data_prep.pipeline import PlanOptions
+from data_prep.sources.source import SourceOptions
+from revisit.data import input as data_input
+from revisit.training import loop
+from revisit.training.model import forward
+from revisit.training.modes import resolve
+from revisit.training.strategies import make_strategy
+
+NUM_IMAGES = 2000
+STEPS = 30  # in each measurement; they alternate
+
+
+def _plan(directory: str) -> loop.Plan:
+    source = SourceOptions(seed=0, num_images=NUM_IMAGES, world="pretrain")
+    build(BuildOptions("microworld", source, directory, PlanOptions(), 0.0, None), {})
+    config = demo.get_config()
+    config.data.dir = directory
+    config.train.deterministic = False  # as model.fit runs
+    return loop.make_plan(resolve(config, "pretrain"), "pretrain", make_strategy("one_device"))
+
+
+def _numbers_alone(plan: loop.Plan) -> tf.data.Dataset:
+    """The same input without ids, which model.fit can't take."""
+    batches = data_input.train_batches(
+        plan.shards,
+        plan.dataset.contents,
+        plan.task.prepare,
+        plan.config.train.batch_size,
+        data_input.Stream(seed=0),
+    )
+    return batches.map(lambda b: {k: v for k, v in b.items() if v.dtype != tf.string})
+
+
+class _Wrapped(keras.Model):
+    """Our model and loss as model.fit takes them."""
+
+    def __init__(self, plan: loop.Plan, state: loop.State) -> None:
+        super().__init__()
+        self._plan = plan
+        self._backbone, self._head = state.backbone, state.head
+
+    def call(self, batch: dict, training: bool = False) -> tf.Tensor:
+        outputs = forward(self._backbone, self._head, batch["image"], training, training)
+        self.add_loss(tf.reduce_mean(self._plan.task.loss(outputs, batch)))
+        return outputs["logits"]
+
+
+def main() -> None:
+    """Prints two rows of ratios."""
+    with tempfile.TemporaryDirectory() as directory:
+        plan = _plan(directory)
+        with plan.strategy.scope():
+            state, other = (loop.make_state(plan, directory) for _ in range(2))
+            fitted = _Wrapped(plan, other)
+            fitted.compile(optimizer=other.optimizer)
+        step = loop.make_train_step(plan, state)
+        stream = loop.train_iterator(plan, 0)
+        cached = next(stream)
+        endless = _numbers_alone(plan)
+
+        def ours() -> None:
+            for _ in range(STEPS):
+                loss = step(next(stream))
+            loss.numpy()
+
+        def on_one_batch() -> None:
+            for _ in range(STEPS):
+                loss = step(cached)
+            loss.numpy()
+
+        def keras_fit() -> None:
+            fitted.fit(endless, steps_per_epoch=STEPS, verbose=0)
+
+        seconds = table.median_seconds([ours, on_one_batch, keras_fit])
+    images = STEPS * plan.config.train.batch_size
+    rates = [images / each for each in seconds]
+    table.header("Training step, images/s")
+    table.row("with input, against one cached batch", *_shown(rates[0], rates[1]), ">= 0.95")
+    table.row("with input, against model.fit", *_shown(rates[0], rates[2]), ">= 1.0")
+
+
+def _shown(rate: float, reference: float) -> tuple[str, str, float]:
+    return f"{rate:,.0f}", f"{reference:,.0f}", rate / reference
+
+
+if __name__ == "__main__":
+    main()
