@@ -31,16 +31,14 @@ _VALIDATION_FRACTION = flags.DEFINE_float(
 _EXAMPLES_PER_SHARD = flags.DEFINE_integer(
     "examples_per_shard",
     1024,
-    "images a file, on average; 1024 photographs of 100 KB make 100 MB",
+    "images a file on average; 1024 of 100 KB make 100 MB",
     1,
 )
 _MAX_BAD_FRACTION = flags.DEFINE_float(
     "max_bad_fraction", 0.01, "share of rows that may be rejected before the build fails", 0.0, 1.0
 )
 _NUM_IMAGES = flags.DEFINE_integer("num_images", 25_000, "how many to draw (microworld)", 1)
-_WORLD = flags.DEFINE_enum(
-    "world", "pretrain", ("pretrain", "transfer"), "which of the microworld's"
-)
+_WORLD = flags.DEFINE_enum("world", "pretrain", ("pretrain", "transfer"), "one of the microworld")
 _NUM_PROCESSES = flags.DEFINE_integer(
     "num_processes",
     None,
