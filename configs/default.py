@@ -1,7 +1,7 @@
 """Every field of an experiment, its default and unit: the paper's JFT-300M pretraining.
 
 All other configs start from this one and override; none adds a field. A duration is a string,
-"<number> steps", "epochs", "examples" or "percent" (of the whole run), or a plain number of steps;
+"<number> steps", "epochs", "examples" or "percent" (of the whole run); a bare number counts steps;
 it is turned into steps once.
 
 What differs between modes stands in `modes`, and is laid over the rest when a run starts; a field

@@ -54,10 +54,12 @@ def _parse_flags(argv: Sequence[str]) -> list[str]:
     except UserError as error:
         _say("error", error)
     except flags.Error as error:
-        if "flag --config." not in str(error):
+        if not str(error).startswith("flag --config"):
             _say("error", f"{error} (--help lists the flags)")
             sys.exit(EXIT_WRONG_FLAGS)
-        _say("error", error)
+        # a file that fails with a TypeError comes with its whole traceback, the reason last
+        reason = str(error).strip().splitlines()[-1]
+        _say("error", f"--config={path} fails: {reason}" if "Traceback" in str(error) else error)
     except Exception as error:
         if path is None:
             raise
