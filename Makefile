@@ -19,7 +19,7 @@ setup: .venv/.installed
 # Each line is a command that also runs alone (README.md); a demo that was stopped goes on.
 demo: setup
 	@echo "1. Data: an embedded picture world, as TFRecords"
-	$(BIN)/python -m data_prep.build --source=microworld --num_images=27000 --out=$(DEMO)/data/pretrain
+	$(BIN)/python -m data_prep.build --source=microworld --num_images=18000 --out=$(DEMO)/data/pretrain
 	$(BIN)/python -m data_prep.build --source=microworld --world=transfer --num_images=4000 --out=$(DEMO)/data/transfer
 	$(BIN)/python -m data_prep.inspect --data=$(DEMO)/data/pretrain --split=validation --picture=$(DEMO)/picture.jpg
 	@echo "2. to 4. Pretraining on 3 sizes, what each backbone is worth, and the curve"

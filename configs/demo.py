@@ -1,6 +1,6 @@
 """The demo: a small ResNet on the embedded microworld, in minutes on two cores.
 
-    python -m data_prep.build --source=microworld --num_images=27000 --out=demo/data/pretrain
+    python -m data_prep.build --source=microworld --num_images=18000 --out=demo/data/pretrain
     python -m data_prep.build --source=microworld --world=transfer --num_images=4000 \
         --out=demo/data/transfer
     python -m revisit.train --config=configs/demo.py --mode=pretrain --workdir=demo/pretrain
