@@ -93,7 +93,7 @@ def test_training_probing_and_scoring_from_the_command_line(
     probe = ["--mode=linear_probe", "--init=run", "--workdir=probe"]
     probed = _run(tmp_path, "train", *short, *probe)
     assert probed.returncode == 0, probed.stderr
-    assert "starts from 48 of 48 backbone variables" in probed.stdout
+    assert "starts from 45 of 45 backbone variables" in probed.stdout
     scored = _run(tmp_path, "evaluate", "--workdir=probe", "--out=scores/probe.json")
     assert scored.returncode == 0, scored.stderr
     report = json.loads((tmp_path / "scores" / "probe.json").read_text())
