@@ -88,7 +88,7 @@ def main() -> None:
         def keras_fit() -> None:
             fitted.fit(endless, steps_per_epoch=STEPS, verbose=0)
 
-        seconds = table.median_seconds([ours, on_one_batch, keras_fit])
+        seconds = table.median_seconds([ours, on_one_batch, keras_fit], repeats=9)
     images = STEPS * plan.config.train.batch_size
     rates = [images / each for each in seconds]
     table.header("Training step, images/s")
