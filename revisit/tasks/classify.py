@@ -16,7 +16,7 @@ from ml_collections import ConfigDict
 
 from revisit.data import images
 from revisit.data.captions import caption_images
-from revisit.data.records import Dataset
+from revisit.data.records import Contents, Dataset
 from revisit.data.taxonomy import Taxonomy
 from revisit.errors import UserError
 from revisit.evaluation import metrics
@@ -296,6 +296,7 @@ def make_classify(config: ConfigDict, dataset: Dataset) -> Task:
         return caption_images(pixels, names)
 
     return Task(
+        contents=Contents(truth=dataset.contents.truth),
         prepare=_prepare(config, dataset),
         make_head=_make_head(config, dataset, kind),
         loss=loss,

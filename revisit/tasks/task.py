@@ -7,6 +7,8 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
+from revisit.data.records import Contents
+
 # "image" [B, S, S, 3] float32 in [-1, 1], "weight" [B] float32 (1 real, 0 padding), "id" [B]
 # string, and the task's targets.
 Batch = Mapping[str, tf.Tensor]
@@ -31,6 +33,7 @@ class Task(NamedTuple):
     """A row of TASKS, made for one config and data set.
 
     Attributes:
+      contents: the optional groups of a record that `prepare` reads; the others are not parsed.
       prepare: (parsed record, training, seed [2]) -> an example, its "image" [S, S, 3] uint8.
       make_head: backbone -> a model from the backbone's pyramid to the outputs.
       loss: (outputs, batch) -> [B] float32, one value an example.
@@ -41,6 +44,7 @@ class Task(NamedTuple):
       eval_image: scalar string of encoded bytes -> [S, S, 3] uint8, as evaluation sees it.
     """
 
+    contents: Contents
     prepare: Callable[[dict, bool, tf.Tensor], dict]
     make_head: Callable[[keras.Model], keras.Model]
     loss: Callable[[Outputs, Batch], tf.Tensor]

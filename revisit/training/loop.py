@@ -96,7 +96,9 @@ def make_plan(config: ConfigDict, mode: str, strategy: tf.distribute.Strategy) -
             f"{strategy.num_replicas_in_sync} replicas"
         )
     steps = _steps(config, sum(shard.num_examples for shard in shards))
-    return Plan(config, MODES[mode], strategy, dataset, make_task(config, dataset), shards, steps)
+    task = make_task(config, dataset)
+    read = dataset._replace(contents=task.contents)
+    return Plan(config, MODES[mode], strategy, read, task, shards, steps)
 
 
 def _make_averages(
