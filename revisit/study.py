@@ -33,11 +33,11 @@ def _command(run: str, overrides: Sequence[str]) -> str:
 
 def _count_examples(config: ConfigDict) -> int:
     from revisit.data.input import train_shards
-    from revisit.data.records import read_dataset
+    from revisit.data.records import count_examples, read_dataset
 
     dataset = read_dataset(config.data.dir)
     shards = train_shards(dataset, config.data.train_split, config.data.fraction)
-    return sum(shard.num_examples for shard in shards)
+    return count_examples(shards)
 
 
 def main(argv: Sequence[str]) -> None:

@@ -21,7 +21,7 @@ import tensorflow as tf
 
 from revisit.data import images
 from revisit.data.augment import Augment
-from revisit.data.records import Contents, Dataset, Shard, parse_record
+from revisit.data.records import Contents, Dataset, Shard, count_examples, parse_record
 from revisit.data.views import take_fraction
 from revisit.errors import UserError
 
@@ -53,7 +53,7 @@ class Group(NamedTuple):
 
     @property
     def num_examples(self) -> int:
-        return sum(shard.num_examples for shard in self.shards)
+        return count_examples(self.shards)
 
 
 def _grouped(shards: Sequence[Shard]) -> Iterator[tuple[Shard, ...]]:
@@ -80,7 +80,7 @@ def epoch_groups(shards: Sequence[Shard], epoch: int, seed: int, shuffle: bool) 
 
 def stream_groups(shards: Sequence[Shard], stream: Stream) -> Iterator[Group]:
     """Endless groups, from the one that holds position `stream.start` on."""
-    num_examples = sum(shard.num_examples for shard in shards)
+    num_examples = count_examples(shards)
     epoch, skip = divmod(stream.start, num_examples)
     while True:
         for group in epoch_groups(shards, epoch, stream.seed, stream.shuffle):

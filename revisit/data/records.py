@@ -221,6 +221,11 @@ class Shard(NamedTuple):
     num_examples: int
 
 
+def count_examples(shards: Iterable[Shard]) -> int:
+    """Number of records in all the shards."""
+    return sum(shard.num_examples for shard in shards)
+
+
 class Dataset(NamedTuple):
     """A data set on disk.
 
@@ -253,7 +258,7 @@ class Dataset(NamedTuple):
             raise UserError(
                 f"no split {split!r} in the data set at {self.directory!r}: it has {known}"
             )
-        return sum(shard.num_examples for shard in self.shards[split])
+        return count_examples(self.shards[split])
 
 
 def shard_name(split: str, index: int, num_shards: int) -> str:

@@ -6,7 +6,7 @@ random subset, and smaller subsets lie inside larger ones: the paper's data-size
 
 from collections.abc import Sequence
 
-from revisit.data.records import Shard
+from revisit.data.records import Shard, count_examples
 from revisit.errors import UserError
 
 
@@ -22,7 +22,7 @@ def take_fraction(shards: Sequence[Shard], fraction: float) -> tuple[Shard, ...]
     """
     if not 0.0 < fraction <= 1.0:
         raise UserError(f"config.data.fraction={fraction} is not in (0, 1]")
-    left = max(1, round(fraction * sum(shard.num_examples for shard in shards)))
+    left = max(1, round(fraction * count_examples(shards)))
     taken = []
     for shard in shards:
         if left <= 0:

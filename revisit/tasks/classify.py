@@ -115,7 +115,6 @@ class ClassifyMetric:
         self._taxonomy = taxonomy
         self._targets = targets
         self._metrics = {prefix: kind.metrics(config, taxonomy) for prefix in targets}
-        self._num_positives = {prefix: np.zeros(taxonomy.num_classes, int) for prefix in targets}
         self._loss_sum = 0.0
         self._num_examples = 0.0
 
@@ -125,8 +124,6 @@ class ClassifyMetric:
         self._num_examples += float(np.sum(rows["weight"]))
         for prefix, key in self._targets.items():
             negatives = rows.get("negatives") if key == "labels" else None
-            given = rows[key][rows["weight"] > 0]
-            np.add.at(self._num_positives[prefix], given[given >= 0], 1)
             for metric in self._metrics[prefix].values():
                 metric.update(rows["logits"], rows[key], rows["weight"], negatives)
 
@@ -141,17 +138,17 @@ class ClassifyMetric:
     def tables(self) -> dict[str, list[dict]]:
         """Average precision by class, for labels and truth, where the kind has it."""
         return {
-            f"{prefix}per_class.csv": self._per_class(prefix, group[""].per_class())
+            f"{prefix}per_class.csv": self._per_class(group[""])
             for prefix, group in self._metrics.items()
             if isinstance(group[""], metrics.MeanAveragePrecision)
         }
 
-    def _per_class(self, prefix: str, average_precisions: np.ndarray) -> list[dict]:
+    def _per_class(self, metric: metrics.MeanAveragePrecision) -> list[dict]:
         columns = zip(
             self._taxonomy.names,
             self._taxonomy.titles,
-            self._num_positives[prefix],
-            average_precisions,
+            metric.num_positives(),
+            metric.per_class(),
             strict=True,
         )
         return [

@@ -23,7 +23,7 @@ from ml_collections import ConfigDict
 
 from revisit.data import input as data_input
 from revisit.data.augment import make_augment
-from revisit.data.records import Dataset, Shard, read_dataset
+from revisit.data.records import Dataset, Shard, count_examples, read_dataset
 from revisit.errors import Interrupted, UserError
 from revisit.evaluation.evaluator import evaluate
 from revisit.tasks import Task, make_task
@@ -95,7 +95,7 @@ def make_plan(config: ConfigDict, mode: str, strategy: tf.distribute.Strategy) -
             f"config.train.batch_size={config.train.batch_size} is not a multiple of the "
             f"{strategy.num_replicas_in_sync} replicas"
         )
-    steps = _steps(config, sum(shard.num_examples for shard in shards))
+    steps = _steps(config, count_examples(shards))
     task = make_task(config, dataset)
     read = dataset._replace(contents=task.contents)
     return Plan(config, MODES[mode], strategy, read, task, shards, steps)
@@ -119,7 +119,7 @@ def make_state(plan: Plan, workdir: str) -> State:
     config = plan.config
     backbone, head = make_models(config, plan.task)
     backbone.trainable = plan.mode.trains_backbone
-    num_examples = sum(shard.num_examples for shard in plan.shards)
+    num_examples = count_examples(plan.shards)
     arguments = {"num_examples": num_examples, "batch_size": config.train.batch_size}
     schedule = schedules.make_schedule(config.schedule, total_steps=plan.steps.total, **arguments)
 
@@ -378,7 +378,7 @@ def _start(plan: Plan, state: State, init: str | None, logs: Logs) -> int:
 
 
 def _describe(plan: Plan) -> str:
-    num_examples = sum(shard.num_examples for shard in plan.shards)
+    num_examples = count_examples(plan.shards)
     return (
         f"{num_examples:,} examples of {plan.dataset.directory}, "
         f"{plan.dataset.taxonomy.num_classes:,} classes, ResNet-{plan.config.model.depth} "

@@ -65,6 +65,19 @@ def forward(
     return head({level: pyramid[level] for level in head.input}, training=training)
 
 
+def load_weights(prefix: str, backbone: keras.Model, head: keras.Model) -> str:
+    """Assigns both models' variables from a checkpoint; says what was loaded.
+
+    Raises:
+      UserError: the checkpoint does not fit to the last variable.
+    """
+    models = (("backbone", backbone), ("head", head))
+    return "; ".join(
+        checkpoint.load_variables(prefix, group, checkpoint.named(model.variables))
+        for group, model in models
+    )
+
+
 def load_model(workdir: str, which: str = "last") -> LoadedModel:
     """Reads a run's model back, with averaged weights where the run kept them.
 
@@ -79,9 +92,6 @@ def load_model(workdir: str, which: str = "last") -> LoadedModel:
     task = make_task(config, Dataset("", taxonomy, Contents(), {}, {}))
     backbone, head = make_models(config, task)
     prefix = checkpoint.find_checkpoint(workdir, which)
-    loaded = [
-        checkpoint.load_variables(prefix, group, checkpoint.named(model.variables))
-        for group, model in (("backbone", backbone), ("head", head))
-    ]
+    loaded = load_weights(prefix, backbone, head)
     step = int(prefix.rsplit("-", 1)[1])
-    return LoadedModel(config, mode, task, backbone, head, taxonomy, step, "; ".join(loaded))
+    return LoadedModel(config, mode, task, backbone, head, taxonomy, step, loaded)

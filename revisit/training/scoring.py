@@ -5,7 +5,7 @@ from typing import Any
 from revisit.training import checkpoint
 from revisit.training import workdir as workdirs
 from revisit.training.loop import evaluate_split, make_plan
-from revisit.training.model import make_models
+from revisit.training.model import load_weights, make_models
 from revisit.training.strategies import make_strategy
 
 
@@ -34,8 +34,7 @@ def score(workdir: str, which: str, data: str | None, split: str | None) -> dict
     workdirs.check_taxonomy(workdir, plan.dataset.taxonomy)
     with strategy.scope():
         backbone, head = make_models(config, plan.task)
-        for group, model in (("backbone", backbone), ("head", head)):
-            checkpoint.load_variables(prefix, group, checkpoint.named(model.variables))
+        load_weights(prefix, backbone, head)
     figures, tables = evaluate_split(plan, backbone, head, config.data.eval_split)
     return {
         "workdir": workdir,
