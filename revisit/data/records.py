@@ -21,8 +21,8 @@ nested random subsets:
       keypoints   [P, 17, 3] float32 (y, x in [0, 1], visibility: 0 unknown, 1 hidden, 2 visible)
 
 A directory holds `revisit-<split>.tfrecord-00000-of-00008`, `features.json`, `dataset_info.json`,
-`metadata.json` (TFDS's), `taxonomy.json` and `rejects.csv`; `dataset_info.json` is written last, so
-a half-built set is never read.
+`metadata.json` (TFDS's), `taxonomy.json`, `rejects.csv` and `duplicates.csv` (near duplicates: see
+revisit.data.duplicates); `dataset_info.json` is written last, so a half-built set is never read.
 
 Nothing here imports TensorFlow until a record is parsed: the workers that write records start in a
 second.
@@ -49,6 +49,7 @@ DATASET_INFO_FILE = "dataset_info.json"
 METADATA_FILE = "metadata.json"
 TAXONOMY_FILE = "taxonomy.json"
 REJECTS_FILE = "rejects.csv"
+DUPLICATES_FILE = "duplicates.csv"
 
 NUM_KEYPOINTS = 17  # COCO's
 
