@@ -2,10 +2,15 @@ import lzma
 
 import pytest
 
-from data_prep.examples.tiny_imagenet import Synset, read_wordnet
 from data_prep.sources.taxonomies import read_taxonomy
+from data_prep.sources.wordnet import Synset, read_wordnet
 from revisit.data.taxonomy import make_taxonomy, save_taxonomy
 from revisit.errors import UserError
+
+TENCENT = "category_index\tcategory_id\tindex_of_parent_category\tcategory name\n"
+OPEN_IMAGES = """{"LabelName": "/m/animal", "Subcategory": [
+    {"LabelName": "/m/pet", "Subcategory": [{"LabelName": "/m/cat"}]},
+    {"LabelName": "/m/cat", "Part": [{"LabelName": "/m/paw"}]}]}"""
 
 
 @pytest.fixture
@@ -42,6 +47,28 @@ def test_every_form_gives_the_same_edges(name, content, read):
     assert edges(read(name, content)) == {("cat", "animal"), ("dog", "animal"), ("cat", "pet")}
 
 
+def test_a_name_in_several_places_of_open_images_has_several_parents(read):
+    taxonomy = read("hierarchy.json", OPEN_IMAGES)
+    assert set(taxonomy.names) == {"/m/animal", "/m/pet", "/m/cat", "/m/paw"}
+    assert edges(taxonomy) == {
+        ("/m/pet", "/m/animal"),
+        ("/m/cat", "/m/animal"),
+        ("/m/cat", "/m/pet"),
+    }
+
+
+def test_is_a_of_imagenet_has_the_parent_first(read):
+    taxonomy = read("wordnet.is_a.txt", "n00000001 n00000002\r\nn00000002 n00000003\r\n")
+    assert edges(taxonomy) == {("n00000002", "n00000001"), ("n00000003", "n00000002")}
+
+
+def test_ids_of_tencent_are_its_indices(read):
+    taxonomy = read("a.txt", TENCENT + "0\tn7\t-1\tthing\n1\tn3\t0\tdog, hound\n")
+    assert taxonomy.names == ("n7", "n3")
+    assert taxonomy.titles == ("thing", "dog, hound")
+    assert taxonomy.parents == ((), (0,))
+
+
 def test_titles_and_roots_in_a_table(read):
     taxonomy = read("a.csv", 'child,parent,title\nn1,n0,"dog, hound"\nn0,,animal\nn2,,stone\n')
     assert taxonomy.names == ("n1", "n0", "n2")
@@ -69,6 +96,12 @@ def test_a_saved_taxonomy_is_a_form_too(tmp_path):
         ("a.yaml", "a: [b\n", "is not a YAML tree"),
         ("a.yaml", "a: &x [b: *x]\n", "recursive"),
         ("a.yaml", "", "no classes"),
+        ("a.json", '{"LabelName": "/m/1", "Subcategory": [{}]}', "is not a taxonomy in JSON"),
+        ("a.json", "[1", "is not a taxonomy in JSON"),
+        ("a.txt", "n00000001 n00000002\nn00000001\n", "a.txt:2 has 1 ids: expected those of"),
+        ("data.noun", "00000001 03 n 02 entity\n", "data.noun:1 is not a line of WordNet's"),
+        ("a.txt", TENCENT + "0\tn1\t-1\tthing\n2\tn2\t0\tdog\n", "a.txt:3: expected .*, index 1"),
+        ("a.txt", TENCENT + "0\tn1\t7\tthing\n", "unknown class: 'index 7'"),
         ("a.xls", "x", r"ends in one of \.csv"),
     ],
 )

@@ -136,6 +136,7 @@ def test_lint_prints_the_shape(tmp_path):
     result = run_lint(tmp_path / "classes.csv")
     assert result.returncode == 0
     assert [line.split()[-1] for line in result.stdout.splitlines()[1:]] == list("42301")
+    assert "warning" not in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -146,9 +147,13 @@ def test_lint_prints_the_shape(tmp_path):
         (
             "unknown.json",
             '{"classes": [{"name": "a", "parents": ["z"]}]}',
-            "names an unknown class: 'z'",
+            "unknown name: 'z' in the edge 'a' -> 'z'",
         ),
-        ("twice.json", '{"classes": [{"name": "a"}, {"name": "a"}]}', "names class 'a' 2 times"),
+        (
+            "twice.json",
+            '{"classes": [{"name": "a"}, {"name": "a"}]}',
+            "duplicate name: 'a' 2 times",
+        ),
     ],
 )
 def test_lint_of_a_bad_file_is_one_line_and_status_1(name, content, words, tmp_path):

@@ -20,10 +20,10 @@ import os
 import random
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
 
 from absl import app, flags
 
+from data_prep.sources.wordnet import Synset, read_wordnet
 from revisit import cli
 from revisit.errors import UserError
 
@@ -35,29 +35,6 @@ _SEED = flags.DEFINE_integer("seed", 0, "of the choice of the 50 transfer classe
 NUM_TRANSFER_CLASSES = 50
 TRANSFER_TRAIN = 50  # images a class
 TRANSFER_VALIDATION = 100  # images a class, the next ones
-
-
-class Synset(NamedTuple):
-    """What a WordNet id means: its first word, and the ids of what it is a kind of."""
-
-    title: str
-    parents: tuple[str, ...]
-
-
-def _parse_synset(line: str) -> tuple[str, Synset]:
-    """One line of data.noun: offset, file, type, word count (hex), words, pointer count,
-    pointers."""
-    cells = line.split("|")[0].split()
-    pointers = 4 + 2 * int(cells[3], 16)
-    places = range(pointers + 1, pointers + 1 + 4 * int(cells[pointers]), 4)
-    parents = tuple(f"n{cells[place + 1]}" for place in places if cells[place] in ("@", "@i"))
-    return f"n{cells[0]}", Synset(cells[4].replace("_", " "), parents)
-
-
-def read_wordnet(path: str) -> dict[str, Synset]:
-    """Reads data.noun; its licence stands in lines that begin with spaces."""
-    with open(path, encoding="utf-8") as file:
-        return dict(_parse_synset(line) for line in file if not line.startswith(" "))
 
 
 def _edges(wnids: Iterable[str], wordnet: dict[str, Synset]) -> Iterator[tuple[str, str, str]]:

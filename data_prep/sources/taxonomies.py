@@ -1,4 +1,4 @@
-"""Taxonomies in the forms that people have them; the name's ending says which.
+"""Taxonomies in the forms that people have them; the name's ending and the first line say which.
 
 CSV or TSV, one edge a line, with or without a header. With one, the columns may stand in any order,
 and `title` may give the name that people read; an empty parent makes a root:
@@ -13,20 +13,30 @@ YAML, a tree; a name that stands in several places has several parents:
       dog:
       cat: [siamese, persian]
 
-`taxonomy.json` of a data set (see revisit.data.taxonomy).
+JSON: `taxonomy.json` of a data set (see revisit.data.taxonomy), or Open Images' hierarchy, a tree
+of `LabelName` and `Subcategory`, in which a name may stand in several places. Its `Part` is not
+is-a: what stands there becomes a class, without that edge.
+
+WordNet's `data.noun`, ImageNet's `wordnet.is_a.txt`, and Tencent ML-Images'
+`dictionary_and_semantic_hierarchy.txt`, in which a class's id is its index.
 """
 
+import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import yaml
 
-from data_prep.sources.tables import check_text, read_cells
-from revisit.data.taxonomy import Taxonomy, load_taxonomy, make_taxonomy
+from data_prep.sources import wordnet
+from data_prep.sources.tables import check_text, read_cells, read_lines
+from revisit.data.taxonomy import ClassGraph, Taxonomy, make_taxonomy, read_graph
 from revisit.errors import UserError
 
 _COLUMNS = ["child", "parent"]
+_TENCENT_COLUMNS = ["category_index", "category_id", "index_of_parent_category", "category name"]
+_TENCENT_ROOT = "-1"
 
 
 class _Loader(yaml.BaseLoader):
@@ -52,7 +62,7 @@ def _columns(path: str) -> tuple[list[str], bool]:
     return _COLUMNS, False
 
 
-def _read_edges(path: str) -> Taxonomy:
+def _read_edges(path: str) -> ClassGraph:
     columns, has_header = _columns(path)
     lines = read_cells(path)
     if has_header:
@@ -70,7 +80,42 @@ def _read_edges(path: str) -> Taxonomy:
         if parent:
             titles.setdefault(parent, parent)
             edges.append((child, parent))
-    return make_taxonomy(list(titles), edges, list(titles.values()))
+    return ClassGraph(list(titles), edges, list(titles.values()))
+
+
+def _read_tencent(path: str) -> ClassGraph:
+    lines = read_lines(path)
+    next(lines)
+    rows = []
+    for place, (line, text) in enumerate(lines):
+        cells = text.split("\t")
+        if len(cells) != len(_TENCENT_COLUMNS) or cells[0] != str(place):
+            columns = ", ".join(_TENCENT_COLUMNS)
+            raise UserError(f"{path}:{line}: expected {columns} between tabs, index {place}")
+        rows.append(cells)
+    names = {index: name for index, name, _, _ in rows}
+    edges = [
+        (name, names.get(parent, f"index {parent}"))
+        for _, name, parent, _ in rows
+        if parent != _TENCENT_ROOT
+    ]
+    return ClassGraph([row[1] for row in rows], edges, [row[3] for row in rows])
+
+
+# A line that begins like this -> the form; the last takes all others.
+_TEXT_FORMS: dict[str, Callable[[str], ClassGraph]] = {
+    r"  1 This software": wordnet.read_nouns,
+    r"\d{8} \d\d n ": wordnet.read_nouns,  # without its licence
+    r"n\d{8} n\d{8}\s*$": wordnet.read_is_a,
+    "\t".join(_TENCENT_COLUMNS): _read_tencent,
+    r"": _read_edges,
+}
+
+
+def _read_text(path: str) -> ClassGraph:
+    with open(path, encoding="utf-8-sig") as file:
+        first = file.readline()
+    return next(read for begin, read in _TEXT_FORMS.items() if re.match(begin, first))(path)
 
 
 def _branches(tree: Any) -> Iterator[tuple[str, Any]]:
@@ -84,7 +129,7 @@ def _branches(tree: Any) -> Iterator[tuple[str, Any]]:
         yield tree, None
 
 
-def _read_yaml(path: str) -> Taxonomy:
+def _read_yaml(path: str) -> ClassGraph:
     with open(path, encoding="utf-8-sig") as file:
         try:
             tree = yaml.load(file, _Loader)
@@ -105,17 +150,55 @@ def _read_yaml(path: str) -> Taxonomy:
                 edges.append((name, parent))
             if subtree:
                 waiting.append((name, subtree))
-    return make_taxonomy(list(names), edges)
+    return ClassGraph(list(names), edges)
 
 
-_READERS: dict[str, Callable[[str], Taxonomy]] = {
-    ".csv": _read_edges,
-    ".tsv": _read_edges,
-    ".txt": _read_edges,
+def _read_open_images(tree: dict[str, Any]) -> ClassGraph:
+    names: dict[str, None] = {}
+    edges: dict[tuple[str, str], None] = {}
+    waiting = [tree]
+    for node in waiting:  # grows while it is walked
+        name = node["LabelName"]
+        names[name] = None
+        below = node.get("Subcategory", [])
+        edges.update({(child["LabelName"], name): None for child in below})
+        waiting += [*below, *node.get("Part", [])]
+    return ClassGraph(list(names), list(edges))
+
+
+def _read_json(path: str) -> ClassGraph:
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            content = json.load(file)
+        if isinstance(content, dict) and "LabelName" in content:
+            return _read_open_images(content)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UserError(f"{path!r} is not a taxonomy in JSON: {error!r}") from None
+    return read_graph(path)
+
+
+_READERS: dict[str, Callable[[str], ClassGraph]] = {
+    ".csv": _read_text,
+    ".tsv": _read_text,
+    ".txt": _read_text,
+    ".noun": _read_text,
     ".yaml": _read_yaml,
     ".yml": _read_yaml,
-    ".json": load_taxonomy,
+    ".json": _read_json,
 }
+
+
+def read_classes(path: str) -> ClassGraph:
+    """Reads a user's taxonomy file as it is, cycles and all.
+
+    Raises:
+      UserError: no such file, or not a form we know.
+    """
+    check_text(path)
+    ending = os.path.splitext(path)[1].lower()
+    if ending not in _READERS:
+        raise UserError(f"{path!r}: a taxonomy file ends in one of {', '.join(_READERS)}")
+    return _READERS[ending](path)
 
 
 def read_taxonomy(path: str) -> Taxonomy:
@@ -124,8 +207,4 @@ def read_taxonomy(path: str) -> Taxonomy:
     Raises:
       UserError: no such file, not a form we know, or not a taxonomy (see `make_taxonomy`).
     """
-    check_text(path)
-    ending = os.path.splitext(path)[1].lower()
-    if ending not in _READERS:
-        raise UserError(f"{path!r}: a taxonomy file ends in one of {', '.join(_READERS)}")
-    return _READERS[ending](path)
+    return make_taxonomy(*read_classes(path))

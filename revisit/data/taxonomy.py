@@ -17,12 +17,14 @@ import hashlib
 import json
 import os
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import tensorflow_datasets as tfds
 
 from revisit.errors import UserError
+
+_Node = TypeVar("_Node", bound=Hashable)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,6 +115,21 @@ class Taxonomy:
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
+class ClassGraph(NamedTuple):
+    """Classes as a file gives them, which nobody has checked yet: the arguments of
+    `make_taxonomy`.
+
+    Attributes:
+      names: in the order of the file.
+      edges: (child's name, parent's name).
+      titles: what people read, one a name; the names themselves when None.
+    """
+
+    names: Sequence[str]
+    edges: Sequence[tuple[str, str]]
+    titles: Sequence[str] | None = None
+
+
 def _reachable(neighbours: Sequence[Sequence[int]], start: int) -> tuple[int, ...]:
     found = {start: None}  # a dict keeps the order in which a breadth-first walk finds them
     waiting = deque([start])
@@ -128,14 +145,25 @@ def _parents_first(parents: Sequence[Sequence[int]]) -> list[int]:
     return list(graphlib.TopologicalSorter(dict(enumerate(parents))).static_order())
 
 
-def _check_acyclic(names: Sequence[str], parents: Sequence[Sequence[int]]) -> None:
+def find_cycle(parents: Mapping[_Node, Iterable[_Node]]) -> list[_Node]:
+    """A way from a class up to itself, the class first and last; empty where there is none.
+
+    Args:
+      parents: of each class.
+    """
     try:
-        _parents_first(parents)
+        graphlib.TopologicalSorter(parents).prepare()
     except graphlib.CycleError as error:
         # graphlib gives the way from a class's parent down to the class; people read "is a" from
         # child to parent.
-        cycle = " is a ".join(repr(names[id_]) for id_ in reversed(error.args[1]))
-        raise UserError(f"the taxonomy has a cycle: {cycle}; remove one of these edges") from None
+        return list(reversed(error.args[1]))
+    return []
+
+
+def _check_acyclic(names: Sequence[str], parents: Sequence[Iterable[int]]) -> None:
+    cycle = " is a ".join(repr(names[id_]) for id_ in find_cycle(dict(enumerate(parents))))
+    if cycle:
+        raise UserError(f"the taxonomy has a cycle: {cycle}; remove one of these edges")
 
 
 def _check_unique(names: Sequence[str]) -> None:
@@ -174,7 +202,7 @@ def make_taxonomy(
                 f"the taxonomy's edge {child!r} -> {parent!r} names an unknown class: {unknown!r}"
             )
         parents[ids[child]][ids[parent]] = None
-    _check_acyclic(names, [tuple(each) for each in parents])
+    _check_acyclic(names, parents)
     return Taxonomy(tuple(names), tuple(titles or names), tuple(tuple(each) for each in parents))
 
 
@@ -191,11 +219,11 @@ def save_taxonomy(taxonomy: Taxonomy, path: str | os.PathLike[str]) -> None:
     tfds.core.Path(path).write_text('{"classes": [\n' + ",\n".join(lines) + "\n]}\n")
 
 
-def load_taxonomy(path: str | os.PathLike[str]) -> Taxonomy:
-    """Reads `taxonomy.json`.
+def read_graph(path: str | os.PathLike[str]) -> ClassGraph:
+    """What `taxonomy.json` says, unchecked.
 
     Raises:
-      UserError: no such file, not this form, or not a taxonomy (see `make_taxonomy`).
+      UserError: no such file, or not this form.
     """
     try:
         classes = json.loads(tfds.core.Path(path).read_text())["classes"]
@@ -213,4 +241,13 @@ def load_taxonomy(path: str | os.PathLike[str]) -> Taxonomy:
         raise UserError(
             f"{str(path)!r} is not a taxonomy file ({error!r}): expected {form}"
         ) from None
-    return make_taxonomy(names, edges, titles)
+    return ClassGraph(names, edges, titles)
+
+
+def load_taxonomy(path: str | os.PathLike[str]) -> Taxonomy:
+    """Reads `taxonomy.json`.
+
+    Raises:
+      UserError: no such file, not this form, or not a taxonomy (see `make_taxonomy`).
+    """
+    return make_taxonomy(*read_graph(path))
