@@ -15,6 +15,7 @@ import tensorflow_datasets as tfds
 from data_prep.shards import (
     BUILD_DIRECTORY,
     COUNTS_FILE,
+    LONGEST,
     ROW_REJECTS_FILE,
     ShardKey,
     ShardReport,
@@ -27,7 +28,7 @@ from revisit.data import records
 from revisit.data.taxonomy import save_taxonomy
 from revisit.errors import UserError
 
-VERSION = "1.0.0"  # of what this code makes of the same inputs; part of every plan
+VERSION = "1.1.0"  # of what this code makes of the same inputs; part of every plan
 
 Plan = Mapping[str, Any]
 
@@ -151,13 +152,13 @@ def _metadata(
         "source": plan["source"],
         "seed": plan["seed"],
         "version": VERSION,
-        "max_positives": max(report.max_positives for report in splits.values()),
-        "max_negatives": max(report.max_negatives for report in splits.values()),
-        "max_truths": max(report.max_truths for report in splits.values()),
+        **{name: max(getattr(report, name) for report in splits.values()) for name in LONGEST},
         "single_label": all(report.single_label for report in splits.values()),
         "num_given": {split: report.num_given for split, report in splits.items()},
         "num_negatives": {split: report.num_negatives for split, report in splits.items()},
         "num_conflicts": {split: report.num_conflicts for split, report in splits.items()},
+        "num_objects": {split: report.num_objects for split, report in splits.items()},
+        "num_people": {split: report.num_people for split, report in splits.items()},
         "positive_counts": {
             split: [report.positive_counts[id_] for id_ in classes]
             for split, report in splits.items()

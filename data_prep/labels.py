@@ -5,7 +5,7 @@ over the taxonomy: an image of a dog is one of an animal; where no animal is, no
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from data_prep.sources.source import Reject, Row
+from data_prep.sources.source import Annotations, Reject, Row
 from revisit.data.taxonomy import Taxonomy
 
 SPLITS = ("train", "validation", "test")
@@ -73,11 +73,12 @@ def close_labels(row: Row, taxonomy: Taxonomy) -> Labels:
     or above it.
 
     Raises:
-      LabelError: an unknown name, a confidence outside (0, 1], or no labels at all.
+      LabelError: an unknown name, a confidence outside (0, 1], or no labels at all (an image that
+        was annotated may have none: nothing was found on it).
     """
     given = _given(row, taxonomy)
     denied = {_id(name, taxonomy) for name in row.negatives}
-    if not given and not denied:
+    if not given and not denied and row.annotations is None:
         raise LabelError("no labels")
     kept = {
         id_: confidence
@@ -129,4 +130,18 @@ def _join(rows: Sequence[Row]) -> Row:
         positives=tuple(label for row in rows for label in row.positives),
         negatives=tuple(name for row in rows for name in row.negatives),
         truth=tuple(name for truth in truths for name in truth) if truths else None,
+        annotations=_join_annotations(rows),
+    )
+
+
+def _join_annotations(rows: Sequence[Row]) -> Annotations | None:
+    """The objects and people of all rows; the mask and the size of the first that has one."""
+    drawn = [row.annotations for row in rows if row.annotations is not None]
+    if not drawn:
+        return None
+    return Annotations(
+        objects=tuple(each for annotations in drawn for each in annotations.objects),
+        mask=next((each.mask for each in drawn if each.mask is not None), None),
+        people=tuple(each for annotations in drawn for each in annotations.people),
+        size=next((each.size for each in drawn if each.size is not None), None),
     )

@@ -42,10 +42,14 @@ def _split_rows(dataset: Dataset, split: str) -> list[tuple[str, Any]]:
     num_images = dataset.num_examples(split)
     given = dataset.metadata["num_given"][split] / max(1, num_images)
     closed = sum(dataset.metadata["positive_counts"][split]) / max(1, num_images)
-    return [
+    rows = [
         (f"{split}: images", f"{num_images:,} in {len(dataset.shards[split])} shards"),
         (f"{split}: labels an image", f"{given:.2f} given, {closed:.2f} with ancestors"),
     ]
+    for group in ("objects", "people"):
+        if getattr(dataset.contents, group):
+            rows.append((f"{split}: {group}", f"{dataset.metadata[f'num_{group}'][split]:,}"))
+    return rows
 
 
 def _tail_rows(dataset: Dataset) -> list[tuple[str, Any]]:

@@ -20,10 +20,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
 import tensorflow_datasets as tfds
 
 from data_prep import images, tfrecord
+from data_prep.annotations import make_groups
 from data_prep.labels import Labels
 from data_prep.sources.source import Annotations, Picture, Reject, Row, Source
 from revisit.data import records
@@ -31,6 +31,10 @@ from revisit.data import records
 BUILD_DIRECTORY = ".build"  # inside the data set's directory, until it is whole
 COUNTS_FILE = "counts.json"  # there: split -> number of images
 ROW_REJECTS_FILE = "rejects.json"  # there: rows that came to no shard
+
+
+# What batches are padded to: the fields of a report of which the largest counts.
+LONGEST = ("max_positives", "max_negatives", "max_truths", "max_objects", "max_people")
 
 
 class Example(NamedTuple):
@@ -92,7 +96,8 @@ class ShardReport:
       num_bytes: of the records, without TFRecord's framing.
       num_given: labels as given, before closure.
       positive_counts: class id -> number of images, closed labels.
-      max_positives, max_negatives, max_truths: the longest lists.
+      num_objects, num_people: with boxes.
+      max_positives, max_negatives, max_truths, max_objects, max_people: the longest lists.
       single_label: every record has exactly one leaf.
     """
 
@@ -101,9 +106,13 @@ class ShardReport:
     num_given: int = 0
     num_negatives: int = 0
     num_conflicts: int = 0
+    num_objects: int = 0
+    num_people: int = 0
     max_positives: int = 0
     max_negatives: int = 0
     max_truths: int = 0
+    max_objects: int = 0
+    max_people: int = 0
     single_label: bool = True
     positive_counts: Counter[int] = dataclasses.field(default_factory=Counter)
     rejects: list[Reject] = dataclasses.field(default_factory=list)
@@ -121,13 +130,23 @@ class ShardReport:
         self.single_label = self.single_label and len(labels.leaf) == 1
         self.positive_counts.update(labels.positive)
 
+    def count_groups(self, content: Mapping[str, Any]) -> None:
+        """Takes the objects and people of one written record into account."""
+        num_objects, num_people = (
+            len(content.get(group, {"box": ()})["box"]) for group in ("objects", "people")
+        )
+        self.num_objects += num_objects
+        self.num_people += num_people
+        self.max_objects = max(self.max_objects, num_objects)
+        self.max_people = max(self.max_people, num_people)
+
     def add(self, other: "ShardReport") -> None:
         """Takes another shard's report into account."""
-        for name in ("num_examples", "num_bytes", "num_given", "num_negatives", "num_conflicts"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        self.max_positives = max(self.max_positives, other.max_positives)
-        self.max_negatives = max(self.max_negatives, other.max_negatives)
-        self.max_truths = max(self.max_truths, other.max_truths)
+        for name in vars(self):
+            if name in LONGEST:
+                setattr(self, name, max(getattr(self, name), getattr(other, name)))
+            elif name.startswith("num_"):
+                setattr(self, name, getattr(self, name) + getattr(other, name))
         self.single_label = self.single_label and other.single_label
         self.positive_counts.update(other.positive_counts)
         self.rejects.extend(other.rejects)
@@ -156,47 +175,18 @@ def read_report(directory: str, key: ShardKey) -> ShardReport | None:
     return ShardReport.from_json(path.read_text()) if path.exists() else None
 
 
-class _Writer(NamedTuple):
-    """Makes the records of one source."""
+def _content(example: Example, source: Source) -> dict[str, Any]:
+    """Reads and checks one image; all that its record holds.
 
-    source: Source
-
-    def _objects(self, annotations: Annotations) -> dict[str, Any]:
-        ids = self.source.taxonomy.ids
-        unknown = next((name for name in annotations.box_labels if name not in ids), None)
-        if unknown is not None:
-            raise ValueError(f"unknown label {unknown!r} of a box")
-        return {"box": annotations.boxes, "label": [ids[name] for name in annotations.box_labels]}
-
-    def _groups(self, annotations: Annotations, image: images.CheckedImage) -> dict[str, Any]:
-        """The optional groups of a record."""
-        contents = self.source.contents
-        groups: dict[str, Any] = {}
-        if contents.objects:
-            groups["objects"] = self._objects(annotations)
-        if contents.people:
-            people = {"box": annotations.person_boxes, "keypoints": annotations.keypoints}
-            groups["people"] = people
-        if contents.mask:
-            mask = annotations.mask
-            if mask is None:
-                mask = np.zeros((image.height, image.width), np.uint8)
-            groups["mask"] = images.encode_mask(mask)
-        return groups
-
-    def record(self, example: Example) -> bytes:
-        """Reads, checks and encodes one image.
-
-        Raises:
-          OSError, ValueError: why it can't be used.
-        """
-        picture: Picture = self.source.read(example.row)
-        image = images.check_image(picture.encoded)
-        labels = {**example.labels._asdict(), "truth": example.labels.truth or ()}
-        annotations = picture.annotations or example.row.annotations or Annotations()
-        groups = self._groups(annotations, image)
-        content = {"id": example.row.id, "image": image.encoded, "labels": labels, **groups}
-        return records.encode_record(content, self.source.contents)
+    Raises:
+      OSError, ValueError: why it can't be used.
+    """
+    picture: Picture = source.read(example.row)
+    image = images.check_image(picture.encoded)
+    labels = {**example.labels._asdict(), "truth": example.labels.truth or ()}
+    annotations = picture.annotations or example.row.annotations or Annotations()
+    groups = make_groups(annotations, image, source)
+    return {"id": example.row.id, "image": image.encoded, "labels": labels, **groups}
 
 
 def _reason(error: Exception) -> str:
@@ -207,17 +197,18 @@ def _reason(error: Exception) -> str:
 
 def _write_records(examples: Iterable[Example], source: Source, path: Any) -> ShardReport:
     report = ShardReport()
-    writer = _Writer(source)
     with path.open("wb") as file:
         for example in examples:
             try:
-                record = writer.record(example)
+                content = _content(example, source)
             except (OSError, ValueError) as error:
                 row = example.row
                 report.rejects.append(Reject(row.origin, row.id, _reason(error)))
                 continue
+            record = records.encode_record(content, source.contents)
             file.write(tfrecord.frame(record))
             report.count(record, example.labels)
+            report.count_groups(content)
     return report
 
 

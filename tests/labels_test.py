@@ -1,7 +1,7 @@
 import pytest
 
 from data_prep.labels import LabelError, close_labels, join_rows
-from data_prep.sources.source import Reject, Row
+from data_prep.sources.source import Annotations, Object, Reject, Row
 from revisit.data.taxonomy import make_taxonomy
 
 # ids:   0         1      2      3        4        5
@@ -100,6 +100,23 @@ def test_an_unknown_label_is_named(taxonomy):
 def test_no_labels_is_an_error(taxonomy):
     with pytest.raises(LabelError, match="no labels"):
         close_labels(make_row(), taxonomy)
+
+
+def test_an_annotated_image_may_show_no_class(taxonomy):
+    assert close_labels(make_row()._replace(annotations=Annotations()), taxonomy).positive == ()
+
+
+def test_annotations_of_several_rows_are_joined():
+    one, two = Object((0, 0, 1, 1), "dog"), Object((0, 0, 1, 0.5), "cat")
+    rows = [
+        Row(
+            "a", "a.jpg", (("dog", 1.0),), annotations=Annotations((one,), size=(5, 6)), origin="1"
+        ),
+        Row("a", "a.jpg", (), origin="2"),
+        Row("a", "a.jpg", (("cat", 1.0),), annotations=Annotations((two,)), origin="3"),
+    ]
+    joined, _ = join_rows(rows)
+    assert joined.annotations == Annotations((one, two), size=(5, 6))
 
 
 def test_rows_of_one_image_are_joined_in_the_order_of_the_file():

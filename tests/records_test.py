@@ -33,9 +33,20 @@ def make_example():
             "negative": [],
             "truth": [2**40],
         },
-        "objects": {"box": np.array([[0, 0.25, 0.5, 1], [0, 0, 1, 1]]), "label": [3, 300]},
+        "objects": {
+            "box": np.array([[0, 0.25, 0.5, 1], [0, 0, 1, 1]]),
+            "label": [3, 300],
+            "area": [1.5, 2e5],
+            "is_crowd": [True, False],
+            "is_difficult": [False, False],
+        },
         "mask": png(5, 7),
-        "people": {"box": np.zeros((0, 4)), "keypoints": np.zeros((0, 17, 3))},
+        "people": {
+            "box": np.zeros((0, 4)),
+            "keypoints": np.zeros((0, 17, 3)),
+            "area": [],
+            "is_crowd": [],
+        },
     }
 
 
@@ -69,7 +80,10 @@ def test_lists_of_a_record_keep_their_shapes_in_a_graph():
     dataset = tf.data.Dataset.from_tensors(encoded)
     record = next(iter(dataset.map(lambda one: records.parse_record(one, EVERYTHING))))
     assert record["objects"]["box"].shape == (2, 4)
+    assert record["objects"]["area"].numpy().tolist() == [1.5, 2e5]
+    assert record["objects"]["is_crowd"].numpy().tolist() == [True, False]
     assert record["people"]["box"].shape == (0, 4)
+    assert record["people"]["is_crowd"].dtype == tf.bool
     assert record["people"]["keypoints"].shape == (0, 17, 3)
     assert record["labels"]["truth"].numpy().tolist() == [2**40]
 
@@ -81,6 +95,9 @@ def test_the_layout_is_tfds_own(contents):
     decoded = features.deserialize_example(encoded)
     assert decoded["image"].shape == (5, 7, 3)
     assert decoded["labels"]["positive"].numpy().tolist() == [0, 3, 300]
+    if contents.objects:
+        assert decoded["objects"]["is_crowd"].numpy().tolist() == [True, False]
+        assert decoded["objects"]["area"].numpy().tolist() == [1.5, 2e5]
     if contents.mask:
         assert decoded["mask"].shape == (5, 7, 1)
     if contents.people:

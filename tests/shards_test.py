@@ -8,7 +8,7 @@ import tensorflow as tf
 from data_prep import images, shards
 from data_prep.labels import Labels
 from data_prep.shards import Example, ShardKey
-from data_prep.sources.source import Annotations, Picture, Reject, Row, Source
+from data_prep.sources.source import Annotations, Object, Picture, Reject, Row, Source
 from revisit.data import records
 from revisit.data.records import Contents
 from revisit.data.taxonomy import make_taxonomy
@@ -22,8 +22,7 @@ def read(row):
     if row.reference == "broken":
         raise FileNotFoundError(2, "No such file", "photos/broken.jpg")
     encoded = images.encode_mask(np.full((4, 4), int(row.reference), np.uint8))
-    boxes = np.array([[0, 0, 0.5, 1]], np.float32)
-    return Picture(encoded, Annotations(boxes, ("b",)))
+    return Picture(encoded, Annotations((Object((0, 0, 0.5, 1), "b"),)))
 
 
 def make_source(contents=NOTHING_MORE):
@@ -88,6 +87,8 @@ def test_annotations_come_with_the_pixels(directory):
     (record,) = read_shard(directory, contents)
     assert record["objects"]["box"].numpy().tolist() == [[0, 0, 0.5, 1]]
     assert record["objects"]["label"].numpy().tolist() == [1]
+    assert record["objects"]["area"].numpy().tolist() == [8]  # of 4 x 4 pixels
+    assert record["objects"]["is_crowd"].numpy().tolist() == [False]
     assert tf.io.decode_png(record["mask"]).shape == (4, 4, 1)
     assert record["people"]["keypoints"].shape == (0, 17, 3)
 

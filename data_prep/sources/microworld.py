@@ -7,7 +7,15 @@ from collections.abc import Iterator
 from PIL import Image
 
 from data_prep.microworld import labels, rendering, scenes, taxonomy
-from data_prep.sources.source import Annotations, Picture, Row, Source, SourceOptions
+from data_prep.sources.source import (
+    Annotations,
+    Object,
+    Person,
+    Picture,
+    Row,
+    Source,
+    SourceOptions,
+)
 from revisit.data.records import Contents
 from revisit.data.taxonomy import make_taxonomy
 from revisit.errors import UserError
@@ -75,11 +83,11 @@ def read_picture(row: Row, size: int) -> Picture:
     # JPEG, as such pictures come on the web: a quarter of a PNG's bytes, and quicker. The masks,
     # which must be exact, are PNG.
     Image.fromarray(rendered.image).save(encoded, "JPEG", quality=JPEG_QUALITY)
+    objects = zip(rendered.boxes, rendered.labels, strict=True)
+    people = zip(rendered.person_boxes, rendered.keypoints, strict=True)
     annotations = Annotations(
-        boxes=rendered.boxes,
-        box_labels=rendered.labels,
+        objects=tuple(Object(tuple(box), label) for box, label in objects),
         mask=rendered.mask,
-        person_boxes=rendered.person_boxes,
-        keypoints=rendered.keypoints,
+        people=tuple(Person(tuple(box), keypoints) for box, keypoints in people),
     )
     return Picture(encoded.getvalue(), annotations)

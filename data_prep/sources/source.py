@@ -13,24 +13,59 @@ import numpy.typing as npt
 from revisit.data.records import Contents
 from revisit.data.taxonomy import Taxonomy
 
+# (ymin, xmin, ymax, xmax), fractions of the image's height and width, in [0, 1]
+Box = tuple[float, float, float, float]
+
+
+class Object(NamedTuple):
+    """One object of an image.
+
+    Attributes:
+      box: around it.
+      label: name of its class.
+      area: pixels of its outline; None where only the box is known, whose area is taken.
+      is_crowd: the box holds many objects.
+      is_difficult: hard to recognize.
+    """
+
+    box: Box
+    label: str
+    area: float | None = None
+    is_crowd: bool = False
+    is_difficult: bool = False
+
+
+class Person(NamedTuple):
+    """One person of an image.
+
+    Attributes:
+      box: around them.
+      keypoints: [17, 3] (y, x in [0, 1], visibility: 0 unknown, 1 hidden, 2 visible), COCO's.
+      area, is_crowd: as of an object.
+    """
+
+    box: Box
+    keypoints: npt.ArrayLike
+    area: float | None = None
+    is_crowd: bool = False
+
 
 class Annotations(NamedTuple):
     """What is drawn on one image: objects, classes of pixels, people. What a source does not have
     stays empty.
 
     Attributes:
-      boxes: [N, 4] float32 (ymin, xmin, ymax, xmax) in [0, 1], one an object.
-      box_labels: [N] class names.
+      objects: the objects with boxes.
       mask: [H, W] uint8 class of each pixel: 0 background, 255 ignored.
-      person_boxes: [P, 4] float32 (ymin, xmin, ymax, xmax) in [0, 1], one a person.
-      keypoints: [P, 17, 3] float32 (y, x in [0, 1], visibility: 0 unknown, 1 hidden, 2 visible).
+      people: the people with keypoints.
+      size: (height, width) in pixels of the image that was annotated, where it is known: an image
+        of another size is rejected, as the annotations can't be of it.
     """
 
-    boxes: npt.NDArray[np.float32] = np.zeros((0, 4), np.float32)
-    box_labels: tuple[str, ...] = ()
+    objects: tuple[Object, ...] = ()
     mask: npt.NDArray[np.uint8] | None = None
-    person_boxes: npt.NDArray[np.float32] = np.zeros((0, 4), np.float32)
-    keypoints: npt.NDArray[np.float32] = np.zeros((0, 17, 3), np.float32)
+    people: tuple[Person, ...] = ()
+    size: tuple[int, int] | None = None
 
 
 class Row(NamedTuple):
@@ -39,12 +74,14 @@ class Row(NamedTuple):
     Attributes:
       id: unique in the data set.
       reference: where the pixels are; anything that pickles and that `Source.read` understands.
-      positives: (class name, confidence in (0, 1]); not closed over ancestors.
+      positives: (class name, confidence in (0, 1]); not closed over ancestors. May be empty only
+        where there are negatives or annotations.
       negatives: names of classes that were verified to be absent.
       truth: clean class names beside the noisy ones; None where a source has none.
       split: train, validation or test; None: decided by the hash of the id.
       origin: where the row was read, for messages: "labels.csv:12".
-      annotations: where they are known without the pixels; else `Picture.annotations` gives them.
+      annotations: where they are known without the pixels, if only that nothing is drawn; else
+        `Picture.annotations` gives them.
     """
 
     id: str

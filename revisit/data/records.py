@@ -13,12 +13,20 @@ nested random subsets:
       negative    [m] int64 verified to be absent, ascending, closed over descendants
       truth       [t] int64 the clean truth, closed over ancestors (optional)
     objects/    (optional, one entry an object)
-      box         [N, 4] float32 (ymin, xmin, ymax, xmax) in [0, 1]
-      label       [N] int64 class id
+      box           [N, 4] float32 (ymin, xmin, ymax, xmax) in [0, 1]
+      label         [N] int64 class id
+      area          [N] float32 pixels of `image`: of the object where its outline is known (COCO),
+                    else of its box
+      is_crowd      [N] bool; the box holds many objects (COCO's crowds, Open Images' groups):
+                    nothing learns from it, and evaluation ignores what is found inside it
+      is_difficult  [N] bool; hard to recognize (VOC): evaluation ignores what finds it
     mask        (optional) PNG bytes; [H, W, 1] uint8 when decoded: 0 background, 255 ignored
     people/     (optional, one entry a person)
-      box         [P, 4] float32 (ymin, xmin, ymax, xmax) in [0, 1]
-      keypoints   [P, 17, 3] float32 (y, x in [0, 1], visibility: 0 unknown, 1 hidden, 2 visible)
+      box           [P, 4] float32 (ymin, xmin, ymax, xmax) in [0, 1]
+      keypoints     [P, 17, 3] float32 (y, x in [0, 1], visibility: 0 unknown, 1 hidden, 2 visible);
+                    COCO's 17, in its order
+      area          [P] float32 pixels of `image`, as of objects
+      is_crowd      [P] bool; many people, without keypoints
 
 A directory holds `revisit-<split>.tfrecord-00000-of-00008`, `features.json`, `dataset_info.json`,
 `metadata.json` (TFDS's), `taxonomy.json`, `rejects.csv` and `duplicates.csv` (near duplicates: see
@@ -53,7 +61,7 @@ DUPLICATES_FILE = "duplicates.csv"
 
 NUM_KEYPOINTS = 17  # COCO's
 
-_INTEGERS, _FLOATS, _BYTES = "int64", "float32", "bytes"
+_INTEGERS, _FLOATS, _BYTES, _BOOLEANS = "int64", "float32", "bytes", "bool"
 
 
 class Contents(NamedTuple):
@@ -74,21 +82,32 @@ class _Field(NamedTuple):
 
 
 _SCALARS = _Field(_INTEGERS, ())
+_NUMBERS = _Field(_FLOATS, ())
+_FLAGS = _Field(_BOOLEANS, ())
+_BOXES = _Field(_FLOATS, (4,))
 _FIELDS = {
     "id": _Field(_BYTES, None),
     "image": _Field(_BYTES, None),
     "labels/leaf": _SCALARS,
     "labels/positive": _SCALARS,
-    "labels/confidence": _Field(_FLOATS, ()),
+    "labels/confidence": _NUMBERS,
     "labels/negative": _SCALARS,
 }
 _OPTIONAL_FIELDS = {
     "truth": {"labels/truth": _SCALARS},
-    "objects": {"objects/box": _Field(_FLOATS, (4,)), "objects/label": _SCALARS},
+    "objects": {
+        "objects/box": _BOXES,
+        "objects/label": _SCALARS,
+        "objects/area": _NUMBERS,
+        "objects/is_crowd": _FLAGS,
+        "objects/is_difficult": _FLAGS,
+    },
     "mask": {"mask": _Field(_BYTES, None)},
     "people": {
-        "people/box": _Field(_FLOATS, (4,)),
+        "people/box": _BOXES,
         "people/keypoints": _Field(_FLOATS, (NUM_KEYPOINTS, 3)),
+        "people/area": _NUMBERS,
+        "people/is_crowd": _FLAGS,
     },
 }
 
@@ -99,6 +118,29 @@ def _fields(contents: Contents) -> dict[str, _Field]:
         if present:
             fields.update(_OPTIONAL_FIELDS[group])
     return dict(sorted(fields.items()))
+
+
+def _objects_feature() -> tfds.features.Sequence:
+    return tfds.features.Sequence(
+        {
+            "box": tfds.features.BBoxFeature(),
+            "label": np.int64,
+            "area": np.float32,
+            "is_crowd": np.bool_,
+            "is_difficult": np.bool_,
+        }
+    )
+
+
+def _people_feature() -> tfds.features.Sequence:
+    return tfds.features.Sequence(
+        {
+            "box": tfds.features.BBoxFeature(),
+            "keypoints": tfds.features.Tensor(shape=(NUM_KEYPOINTS, 3), dtype=np.float32),
+            "area": np.float32,
+            "is_crowd": np.bool_,
+        }
+    )
 
 
 def make_features(contents: Contents) -> tfds.features.FeaturesDict:
@@ -118,14 +160,11 @@ def make_features(contents: Contents) -> tfds.features.FeaturesDict:
         "labels": labels,
     }
     if contents.objects:
-        record["objects"] = features.Sequence({"box": features.BBoxFeature(), "label": np.int64})
+        record["objects"] = _objects_feature()
     if contents.mask:
         record["mask"] = features.Image(shape=(None, None, 1), encoding_format="png")
     if contents.people:
-        keypoints = features.Tensor(shape=(NUM_KEYPOINTS, 3), dtype=np.float32)
-        record["people"] = features.Sequence(
-            {"box": features.BBoxFeature(), "keypoints": keypoints}
-        )
+        record["people"] = _people_feature()
     return features.FeaturesDict(record)
 
 
@@ -161,7 +200,12 @@ def _encode_integers(values: Iterable[int]) -> bytes:
 
 
 # The three kinds of tf.train.Feature: field 1 is a BytesList, 2 a FloatList, 3 an Int64List.
-_ENCODERS = {_BYTES: _encode_bytes, _FLOATS: _encode_floats, _INTEGERS: _encode_integers}
+_ENCODERS = {
+    _BYTES: _encode_bytes,
+    _FLOATS: _encode_floats,
+    _INTEGERS: _encode_integers,
+    _BOOLEANS: _encode_integers,
+}
 
 
 def _value(example: Mapping[str, Any], name: str) -> Any:
@@ -189,7 +233,8 @@ def encode_record(example: Mapping[str, Any], contents: Contents) -> bytes:
 def _parsing_spec(field: _Field) -> Any:
     import tensorflow as tf
 
-    dtype = {_BYTES: tf.string, _FLOATS: tf.float32, _INTEGERS: tf.int64}[field.kind]
+    dtypes = {_BYTES: tf.string, _FLOATS: tf.float32, _INTEGERS: tf.int64, _BOOLEANS: tf.int64}
+    dtype = dtypes[field.kind]
     if field.shape is None:
         return tf.io.FixedLenFeature((), dtype)
     return tf.io.FixedLenSequenceFeature(field.shape, dtype, allow_missing=True)
@@ -204,9 +249,12 @@ def parse_record(serialized: "tf.Tensor", contents: Contents) -> dict[str, Any]:
     """
     import tensorflow as tf  # here alone, so that writing needs no TensorFlow
 
-    specs = {name: _parsing_spec(field) for name, field in _fields(contents).items()}
+    fields = _fields(contents)
+    specs = {name: _parsing_spec(field) for name, field in fields.items()}
     record: dict[str, Any] = {}
     for name, value in tf.io.parse_single_example(serialized, specs).items():
+        if fields[name].kind == _BOOLEANS:  # tf.train.Example has no booleans
+            value = tf.cast(value, tf.bool)
         group, _, key = name.partition("/")
         if key:
             record.setdefault(group, {})[key] = value
@@ -236,10 +284,11 @@ class Dataset(NamedTuple):
       contents: which optional groups its records have.
       shards: the files of each split, in order; reading them one after the other gives the fixed
         random order.
-      metadata: `max_positives`, `max_negatives` and `max_truths` (the longest lists: batches are
-        padded to them), `positive_counts` (split -> one count a class, of closed labels),
-        `single_label` (every record has exactly one leaf), `source`, `seed`, `version`, and, where
-        there are masks, `mask_classes`.
+      metadata: `max_positives`, `max_negatives`, `max_truths`, `max_objects` and `max_people` (the
+        longest lists: batches are padded to them), `positive_counts` (split -> one count a class,
+        of closed labels), `num_objects` and `num_people` (split -> count), `single_label` (every
+        record has exactly one leaf), `source`, `seed`, `version`, and, where there are masks,
+        `mask_classes`.
     """
 
     directory: str
