@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from data_prep.microworld import rendering, scenes
+from data_prep.microworld import drawing, rendering, scenes
 from data_prep.microworld.figures import KEYPOINTS
 from data_prep.microworld.leaves import LEAVES, PEOPLE
 from data_prep.microworld.recipes import MASK_CLASSES, RECIPES
@@ -114,7 +114,7 @@ def test_every_class_can_be_drawn(leaf):
     assert rendered.labels == (leaf.name,)
     assert (rendered.owner == 1).sum() >= 40
     thing = _alone(leaf).things[0]
-    assert 1 <= len(rendering.sketch_of(thing).parts) <= rendering.MAX_PARTS
+    assert len(drawing.sketch_of(thing).parts) >= 1
 
 
 def test_size_is_a_parameter():

@@ -2,9 +2,6 @@
 
 import colorsys
 
-import numpy as np
-import numpy.typing as npt
-
 from data_prep.microworld import sketch
 
 # Ranges of hue, saturation and value (each from, to) that a family's main colours come from.
@@ -48,7 +45,7 @@ def _contrast(color: Color, u: list[float]) -> Color:
     return colorsys.hsv_to_rgb((h + shift) % 1.0, min(1.0, s * (0.4 + 0.9 * u[2])), other)
 
 
-def materials(palette: str, u: list[float]) -> npt.NDArray[np.float32]:
+def materials(palette: str, u: list[float]) -> list[Color]:
     """Colours of every material of one instance.
 
     Args:
@@ -56,7 +53,7 @@ def materials(palette: str, u: list[float]) -> npt.NDArray[np.float32]:
       u: [16] uniform numbers in [0, 1).
 
     Returns:
-      [sketch.NUM_MATERIALS, 3] float32 in [0, 1].
+      [sketch.NUM_MATERIALS] of (red, green, blue) in [0, 1].
     """
     rows = PALETTES[palette]
     row = ANY if u[0] < ODD_COLOR_RATE else rows[0 if u[1] < 0.65 else 1]
@@ -74,4 +71,4 @@ def materials(palette: str, u: list[float]) -> npt.NDArray[np.float32]:
     light = 0.82 + 0.16 * u[15]
     colors[sketch.LIGHT] = (light, light, light * 0.93)
     colors[sketch.HAIR] = HAIRS[int(u[12] * len(HAIRS))]
-    return np.array(colors, np.float32)
+    return colors
