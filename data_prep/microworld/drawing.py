@@ -34,7 +34,7 @@ class Layer(NamedTuple):
     Attributes:
       sketch: its parts.
       affine: from the sketch's coordinates to subpixels.
-      points: [n, 2] float32 (x, y) in subpixels, part by part.
+      points: [2n] float32 x, y, x, y ... in subpixels, part by part.
       colors: of the sketch's materials, in [0, 1].
       height: of its first and last part above the background, in [0, 1].
       thing: the object; None for clutter, which has no class.
@@ -53,17 +53,19 @@ class Drawing(NamedTuple):
 
     Attributes:
       layers: back to front.
+      firsts: number of each layer's first part, and that of the next layer's if there were one.
       numbers: [2S, 2S] twice the number of the uppermost part, plus 1 on its edge; 0: nothing.
     """
 
     layers: list[Layer]
+    firsts: list[int]
     numbers: npt.NDArray[np.intp]
 
 
 def _points(sketch: Sketch) -> Floats:
-    """[n, 2] float32 (x, y) of all parts in turn."""
-    points = chain.from_iterable(part.points for part in sketch.parts)
-    return np.fromiter(chain.from_iterable(points), np.float32).reshape(-1, 2)
+    """[2n] float32 x, y, x, y ... of all parts in turn."""
+    points = chain.from_iterable([part.points for part in sketch.parts])
+    return np.fromiter(chain.from_iterable(points), np.float32)
 
 
 def sketch_of(thing: Thing) -> Sketch:
@@ -74,9 +76,25 @@ def sketch_of(thing: Thing) -> Sketch:
     return sketch
 
 
+def _extent(points: Floats) -> tuple[float, float, float, float]:
+    """Least x and y, greatest x and y."""
+    x, y = points[::2], points[1::2]
+    return float(x.min()), float(y.min()), float(x.max()), float(y.max())
+
+
+def _placed(points: Floats, affine: Affine) -> Floats:
+    """Points of a sketch in subpixels."""
+    (a, b, left), (d, e, top) = affine.astype(np.float32)
+    placed = np.empty_like(points)
+    x, y = points[::2], points[1::2]
+    placed[::2] = a * x + (b * y + left)
+    placed[1::2] = d * x + (e * y + top)
+    return placed
+
+
 def _affine(thing: Thing, points: Floats, size: int) -> Affine:
     """From a sketch's coordinates to the canvas' subpixels."""
-    (x0, y0), (x1, y1) = points.min(0).tolist(), points.max(0).tolist()
+    x0, y0, x1, y1 = _extent(points)
     scale = thing.size * size * SAMPLES / max(x1 - x0, y1 - y0)
     c, s = math.cos(math.radians(thing.turn)), math.sin(math.radians(thing.turn))
     across = scale * thing.stretch * (-1 if thing.flip else 1)
@@ -90,10 +108,9 @@ def _thing_layer(thing: Thing, size: int, height: float) -> Layer:
     sketch = sketch_of(thing)
     points = _points(sketch)
     affine = _affine(thing, points, size)
-    linear, shift = affine[:, :2].T.astype(np.float32), affine[:, 2].astype(np.float32)
     colors = palettes.materials(RECIPES[thing.leaf.recipe].palette, thing.colors)
     heights = height - PART_RISE, height
-    return Layer(sketch, affine, points @ linear + shift, colors, heights, thing)
+    return Layer(sketch, affine, _placed(points, affine), colors, heights, thing)
 
 
 def _clutter_sketch(pieces: list[list[float]], reach: float) -> Sketch:
@@ -160,29 +177,33 @@ def draw(scene: Scene, size: int) -> Drawing:
     """Draws a scene for a picture of `size` pixels a side."""
     layers = _layers(scene, size)
     image = Image.new("I", (SAMPLES * size, SAMPLES * size))
+    firsts = [1]
+    for layer in layers:
+        _draw_layer(image, layer, firsts[-1])
+        firsts.append(firsts[-1] + len(layer.sketch.parts))
+    return Drawing(layers, firsts, np.asarray(image).astype(np.intp))
+
+
+def _draw_layer(image: Image.Image, layer: Layer, first: int) -> None:
+    parts, flat = layer.sketch.parts, layer.points.tolist()
+    holes = any(part.material == HOLE for part in parts)
+    behind = image.copy() if holes else image
     pen = ImageDraw.Draw(image)
-    number = 2
-    for sketch, _, points, *_ in layers:
-        flat = points.ravel().tolist()
-        behind = image.copy()
-        start = 0
-        for part in sketch.parts:
-            end = start + 2 * len(part.points)
-            if part.material == HOLE:
-                _cut(image, behind, flat[start:end])
-            else:
-                pen.polygon(flat[start:end], fill=number, outline=number + 1)
-            start = end
-            number += 2
-    return Drawing(layers, np.asarray(image).astype(np.intp))
+    start = 0
+    for number, part in enumerate(parts, first):
+        end = start + 2 * len(part.points)
+        if part.material == HOLE:
+            _cut(image, behind, flat[start:end])
+        else:
+            pen.polygon(flat[start:end], fill=2 * number, outline=2 * number + 1)
+        start = end
 
 
 def part_at(drawing: Drawing, layer: int, point: Point) -> str:
     """Name of the layer's part that is uppermost at a point (x, y) in subpixels inside the canvas;
     "" where another layer's is, or none."""
-    before = sum(len(each.sketch.parts) for each in drawing.layers[:layer])
     parts = drawing.layers[layer].sketch.parts
-    place = int(drawing.numbers[int(point[1]), int(point[0])]) // 2 - 1 - before
+    place = int(drawing.numbers[int(point[1]), int(point[0])]) // 2 - drawing.firsts[layer]
     return parts[place].name if 0 <= place < len(parts) else ""
 
 
@@ -195,17 +216,16 @@ def owners(drawing: Drawing) -> npt.NDArray[np.uint8]:
     return np.array(table, np.uint8).take(drawing.numbers)
 
 
-def _rows(layer: Layer) -> Floats:
-    """[parts, 4] float32 red, green, blue and height of each part, in [0, 1]."""
-    first, last = layer.height
-    rise = (last - first) / len(layer.sketch.parts)
-    rows = [
-        (*layer.colors[part.material % FAR], first + rise * k)
-        for k, part in enumerate(layer.sketch.parts)
-    ]
+def _rows(layers: list[Layer]) -> Floats:
+    """[1 + parts, 4] float32 red, green, blue, height of all parts in [0, 1]; first nothing's."""
+    rows, shades = [(0.0, 0.0, 0.0, 0.0)], [1.0]
+    for sketch, _, _, colors, (first, last), _ in layers:
+        rise = (last - first) / len(sketch.parts)
+        for k, (_, material, _) in enumerate(sketch.parts):
+            rows.append((*colors[material % FAR], first + rise * k))
+            shades.append(1.0 if material < FAR else FAR_SHADE)
     table = np.array(rows, np.float32)
-    far = np.array([part.material >= FAR for part in layer.sketch.parts])
-    table[far, :3] *= np.float32(FAR_SHADE)
+    table[:, :3] *= np.array(shades, np.float32)[:, None]
     return table
 
 
@@ -240,34 +260,36 @@ def _levels(thing: Thing, size: int, region: tuple[slice, slice]) -> npt.NDArray
         np.add.outer(row[1] * y + row[2], row[0] * x).astype(np.intp) & last
         for row in _to_pattern(thing, size)
     )
-    return patterns.pattern_tile(thing.leaf.pattern).ravel().take(v * patterns.SIZE + u)
+    v *= patterns.SIZE
+    v += u
+    return patterns.pattern_tile(thing.leaf.pattern).ravel().take(v)
 
 
 def _region(points: Floats, side: int) -> tuple[slice, slice]:
     """Rows and columns of the canvas that hold the points."""
-    low = np.clip(np.floor(points.min(0)), 0, side).astype(int).tolist()
-    high = np.clip(np.ceil(points.max(0)) + 1, 0, side).astype(int).tolist()
-    return slice(low[1], high[1]), slice(low[0], high[0])
+    x0, y0, x1, y1 = (min(max(int(edge), 0), side - 1) for edge in _extent(points))
+    return slice(y0, y1 + 1), slice(x0, x1 + 1)
+
+
+def _patterned(drawing: Drawing, rows: Floats) -> tuple[npt.NDArray[np.intp], Floats]:
+    """The numbers and rows with further ones for the levels of patterns."""
+    numbers, tables, extra = drawing.numbers.copy(), [rows], len(rows)
+    for layer, first, end in zip(drawing.layers, drawing.firsts, drawing.firsts[1:]):
+        if layer.thing and layer.thing.leaf.pattern != "plain":
+            region = _region(layer.points, len(numbers))
+            inside = numbers[region]
+            level = _levels(layer.thing, len(numbers) // SAMPLES, region)
+            own = (inside >= 2 * first) & (inside < 2 * end)
+            shift = 2 * (extra - first + (end - first) * level.astype(np.intp))
+            np.add(inside, shift, out=inside, where=own)
+            tables.append(_patterned_rows(layer, rows[first:end]))
+            extra += len(tables[-1])
+    return numbers, np.concatenate(tables)
 
 
 def colors(drawing: Drawing) -> npt.NDArray[np.uint32]:
     """[2S, 2S] four bytes in memory's order: red, green, blue, height; 0 where nothing is."""
-    numbers, side = drawing.numbers, len(drawing.numbers)
-    rows = [_rows(layer) for layer in drawing.layers]
-    tables = [np.zeros((1, 4), np.float32), *rows]
-    first, extra = 1, 1 + sum(len(each) for each in rows)
-    for layer, plain in zip(drawing.layers, rows):
-        if layer.thing and layer.thing.leaf.pattern != "plain":
-            region = _region(layer.points, side)
-            inside = numbers[region]
-            level = _levels(layer.thing, side // SAMPLES, region)
-            own = (inside >= 2 * first) & (inside < 2 * (first + len(plain)))
-            numbers = numbers.copy() if numbers is drawing.numbers else numbers
-            shift = 2 * (extra - first + len(plain) * level.astype(np.intp))
-            np.copyto(numbers[region], inside + shift, where=own)
-            tables.append(_patterned_rows(layer, plain))
-            extra += len(tables[-1])
-        first += len(plain)
-    table = np.repeat(np.concatenate(tables) * np.float32(255), 2, 0)
-    table[1::2, :3] *= np.float32(EDGE_SHADE)
+    numbers, rows = _patterned(drawing, _rows(drawing.layers))
+    shades = np.array(((1, 1, 1, 1), (EDGE_SHADE, EDGE_SHADE, EDGE_SHADE, 1)), np.float32)
+    table = rows[:, None] * (255 * shades)
     return table.astype(np.uint8).view(np.uint32).ravel().take(numbers)

@@ -28,7 +28,7 @@ from data_prep.microworld.scenes import Ground, Light, Scene
 
 ROUNDNESS = 0.03  # how far shading reaches into a body, as a share of the picture's side
 SHADOW_REACH = 0.045  # length of the shadow of what is nearest, the same
-SHADES = 0.5, 1.45  # darkest and lightest of a body in the light
+DARKEST, LIGHTEST = np.float32(0.5), np.float32(1.45)  # of a body in the light
 
 
 class Rendered(NamedTuple):
@@ -99,7 +99,8 @@ def _relief(height: Floats, light: Light) -> Floats:
     down = np.float32(-2 * light.relief * math.sin(math.radians(light.angle)))
     shading[:, 1:-1] += across * (height[:, 2:] - height[:, :-2])
     shading[1:-1] += down * (height[2:] - height[:-2])
-    return np.clip(shading, *SHADES, out=shading)
+    # Twice as quick as np.clip on arrays as small as these.
+    return np.minimum(np.maximum(shading, DARKEST), LIGHTEST)
 
 
 def _lit(height: Floats, light: Light) -> Floats:
@@ -122,7 +123,8 @@ def _paint(drawing: Drawing, pixels: Floats, light: Light) -> None:
     pooled = Image.frombuffer("RGBX", colors.shape, colors, "raw", "RGBX", 0, 1).reduce(SAMPLES)
     blur = ImageFilter.BoxBlur(ROUNDNESS * len(pixels[0]))
     height = np.asarray(pooled.getchannel("X").filter(blur)) * np.float32(1 / 255)
-    painted = np.asarray(pooled)[..., :3].transpose(2, 0, 1) * np.float32(1 / 255)
+    planes = np.ascontiguousarray(np.asarray(pooled).reshape(-1, 4).T[:3])
+    painted = planes.reshape(pixels.shape) * np.float32(1 / 255)
     a, b, c, d = _quarters((drawing.numbers > 0).view(np.uint8))
     pixels *= 1 - np.float32(1 / SAMPLES**2) * (a + b + c + d)
     pixels += painted * _relief(height, light)
@@ -171,7 +173,7 @@ def _develop(pixels: Floats, light: Light) -> npt.NDArray[np.uint8]:
     pixels *= np.add.outer(1 + down, across)
     pixels *= (255 * light.exposure * np.array(light.tint)).astype(np.float32)[:, None, None]
     pixels += np.float32(light.grain) * _window(patterns.grain_tile(), light.grain_offset, size)
-    np.clip(pixels, 0, 255, out=pixels)
+    pixels = np.minimum(np.maximum(pixels, 0), 255)
     return np.ascontiguousarray(pixels.astype(np.uint8).transpose(1, 2, 0))
 
 

@@ -20,7 +20,7 @@ _CIRCLES = {
     n: tuple((math.cos(2 * math.pi * k / n), math.sin(2 * math.pi * k / n)) for k in range(n))
     for n in range(3, 25)
 }
-_CAP = tuple((math.cos(math.radians(a)), math.sin(math.radians(a))) for a in (-90, -45, 0, 45, 90))
+_CAP = tuple((math.cos(math.radians(a)), math.sin(math.radians(a))) for a in (-90, -30, 30, 90))
 
 
 class Part(NamedTuple):
@@ -79,9 +79,9 @@ class Sketch:
         (x0, y0), (x1, y1) = start, end
         length = math.hypot(x1 - x0, y1 - y0) or 1.0
         c, s = (x1 - x0) / length, (y1 - y0) / length
-        cap = [(c * u - s * v, s * u + c * v) for u, v in _CAP]
-        points = [(x1 + r1 * u, y1 + r1 * v) for u, v in cap]
-        points += [(x0 - r0 * u, y0 - r0 * v) for u, v in cap]
+        c1, s1, c0, s0 = r1 * c, r1 * s, r0 * c, r0 * s
+        points = [(x1 + c1 * u - s1 * v, y1 + s1 * u + c1 * v) for u, v in _CAP]
+        points += [(x0 - c0 * u + s0 * v, y0 - s0 * u - c0 * v) for u, v in _CAP]
         self.polygon(points, material, name)
 
     def chain(
