@@ -21,9 +21,16 @@ _SOURCES = ("manifest", "microworld")
 
 _SOURCE = flags.DEFINE_enum("source", "manifest", _SOURCES, "the form that the images come in")
 _OUT = flags.DEFINE_string("out", None, "directory of the data set; new, empty, or begun before")
-_MANIFEST = flags.DEFINE_string("manifest", "", "CSV, TSV or JSONL of paths and labels")
-_IMAGES = flags.DEFINE_string("images", "", "folder of the manifest's paths (default: its own)")
+_MANIFEST = flags.DEFINE_string(
+    "manifest", "", "tables of images and labels: a file, a pattern, or several, with commas"
+)
+_IMAGES = flags.DEFINE_string(
+    "images", "", "the pictures: a folder, tar archives, or what the source calls for"
+)
 _TAXONOMY = flags.DEFINE_string("taxonomy", "", "CSV or TSV of child,parent, YAML tree, or JSON")
+_ALLOW_OUTSIDE_PATHS = flags.DEFINE_bool(
+    "allow_outside_paths", False, "follow links, absolute paths and ../ out of --images"
+)
 _SEED = flags.DEFINE_integer("seed", 0, "decides the order on disk, the split, and what is drawn")
 _VALIDATION_FRACTION = flags.DEFINE_float(
     "validation_fraction", 0.05, "share of the images that name no split", 0.0, 1.0
@@ -70,6 +77,7 @@ def main(argv: Sequence[str]) -> None:
             manifest=_MANIFEST.value,
             images=_IMAGES.value,
             taxonomy=_TAXONOMY.value,
+            allow_outside_paths=_ALLOW_OUTSIDE_PATHS.value,
             seed=_SEED.value,
             num_images=_NUM_IMAGES.value,
             world=_WORLD.value,

@@ -15,6 +15,7 @@ from data_prep.pipeline import BuildShards, PlanOptions
 from data_prep.report import Progress
 from data_prep.shards import ShardKey, read_report, shard_keys
 from data_prep.sources import SOURCES
+from data_prep.sources.files import find_files
 from data_prep.sources.source import Source, SourceOptions
 from revisit.data import records
 from revisit.errors import UserError
@@ -65,12 +66,19 @@ def choose_processes(wanted: int | None, beam_options: dict[str, Any]) -> int:
     return 1 if has_workers else len(os.sched_getaffinity(0))
 
 
-def _digest(path: str) -> str:
+def _digest(paths: Sequence[str]) -> str:
     digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while chunk := file.read(2**20):
-            digest.update(chunk)
+    for path in paths:
+        with open(path, "rb") as file:
+            while chunk := file.read(2**20):
+                digest.update(chunk)
     return digest.hexdigest()[:16]
+
+
+def _place_of_images(given: SourceOptions) -> str:
+    """A path means the same wherever the command is run; a name or pattern stays as it is."""
+    place = given.images or os.path.dirname(os.path.abspath(given.manifest))
+    return os.path.abspath(place) if os.path.exists(place) else place
 
 
 def _make_plan(options: BuildOptions, source: Source) -> dict[str, Any]:
@@ -80,8 +88,8 @@ def _make_plan(options: BuildOptions, source: Source) -> dict[str, Any]:
         **options.plan._asdict(),
         **given._asdict(),
         "source": options.source_name,
-        "manifest": _digest(given.manifest) if given.manifest else "",
-        "images": os.path.abspath(given.images or os.path.dirname(given.manifest)),
+        "manifest": _digest(find_files(given.manifest, "--manifest")) if given.manifest else "",
+        "images": _place_of_images(given),
         "taxonomy": source.taxonomy.fingerprint(),
         "version": directory_lib.VERSION,
     }

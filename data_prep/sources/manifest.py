@@ -2,117 +2,96 @@ r"""A table of images and their labels: the form that any other can be turned in
 
 CSV (or TSV) with a header, its columns in any order:
 
-    path,labels                       path,label,confidence
-    a/1.jpg,dog;pet:0.7               a/1.jpg,dog,1
-    a/2.jpg,cat                       a/1.jpg,pet,0.7
+    path,labels                       path,label,confidence,state
+    a/1.jpg,dog;pet:0.7               a/1.jpg,dog,0.9,
+    a/2.jpg,cat                       a/1.jpg,cat,,negative
 
 `labels` holds names with `;` between them, each with a confidence after a colon if it is not sure;
 `label` holds one name, as it is, one row for each. Optional columns: `id` (else the path), `split`
 (train, validation, test), `negatives` (names, `;` between them, verified to be absent),
-`confidence` (of the row's labels that say none).
+`confidence` and `state` (of the row's labels; see data_prep.sources.fields). Only a number after
+the last colon is a confidence, and none is if the whole is the name of a class.
 
 JSON Lines (*.jsonl):
 
     {"path": "a/1.jpg", "labels": ["dog", {"name": "pet", "confidence": 0.7}], "negatives": ["cat"]}
 
-A confidence of 0 says that the label was verified to be absent. Only a number after the last colon
-is a confidence, and none is if the whole is the name of a class. Without a taxonomy the classes are
-the names that occur, sorted, without parents.
+VISSL's pairs of NumPy files, `--manifest=train_images.npy,train_labels.npy`: [N] paths, and [N]
+class numbers, or [N, C] of 1 (there), 0 (not there) and -1 (unknown). A class's name is its number;
+the split is a word of the first file's name.
+
+A path is relative to --images (a folder, or one tar archive; by default the manifest's folder), and
+may lead into a tar archive: `photos.tar/a/1.jpg`. Without a taxonomy the classes are the names that
+occur, sorted, without parents.
 """
 
 import functools
 import json
 import os
-import posixpath
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from data_prep.sources.source import Picture, Reject, Row, Source, SourceOptions
+import numpy as np
+
+from data_prep.sources import archives
+from data_prep.sources.fields import (
+    Statement,
+    apply_state,
+    make_row,
+    read_confidence,
+    read_json_labels,
+    read_path,
+    split_names,
+)
+from data_prep.sources.files import absolute_path, find_files, read_picture
+from data_prep.sources.source import Reject, Row, Source, SourceOptions, find_split
 from data_prep.sources.tables import check_text, read_cells, read_lines
-from data_prep.sources.taxonomies import read_taxonomy
+from data_prep.sources.taxonomies import make_flat_taxonomy, read_taxonomy
 from revisit.data.records import Contents
-from revisit.data.taxonomy import Taxonomy, make_taxonomy
 from revisit.errors import UserError
 
-_JSON_LINES = (".jsonl", ".ndjson", ".json")
 _CONFIDENCE = re.compile(r"(.+):\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|nan|inf)\s*", re.I)
-
-Label = tuple[str, float]
 
 
 class _Entry(NamedTuple):
-    """One row or line before its labels are read: `labels` is a cell or a list."""
+    """One row or line before its labels are read."""
 
     line: int
     fields: Mapping[str, Any]
 
 
-def _split_names(cell: str) -> list[str]:
-    return [name.strip() for name in cell.split(";") if name.strip()]
-
-
-def _read_label(text: str, default: float, known: Collection[str]) -> Label:
+def _read_label(text: str, default: float, known: Collection[str]) -> Statement:
     match = _CONFIDENCE.fullmatch(text)
     if match is None or text in known:
-        return text, default
-    return match[1].strip(), float(match[2])
+        return Statement(text, default)
+    return Statement(match[1].strip(), read_confidence(match[2]))
 
 
-def _cell_labels(fields: Mapping[str, Any], known: Collection[str]) -> list[Label]:
-    default = float(fields.get("confidence") or 1)
+def _cell_labels(fields: Mapping[str, Any], known: Collection[str]) -> list[Statement]:
+    default = read_confidence(fields.get("confidence") or 1)
     if "labels" in fields:
-        return [_read_label(text, default, known) for text in _split_names(fields["labels"])]
-    return [(fields["label"], default)] if fields["label"] else []
+        stated = [_read_label(text, default, known) for text in split_names(fields["labels"])]
+    else:
+        stated = [Statement(fields["label"], default)] if fields["label"] else []
+    return apply_state(stated, fields.get("state", "").lower())
 
 
-def _json_label(value: Any) -> Label:
-    if isinstance(value, str):
-        return value, 1.0
-    if isinstance(value, dict) and isinstance(value.get("name"), str):
-        return value["name"], float(value.get("confidence", 1))
-    raise ValueError(f"label {value!r} is neither a name nor {{'name': ..., 'confidence': ...}}")
-
-
-def _json_labels(fields: Mapping[str, Any], known: Collection[str]) -> list[Label]:
+def _json_labels(fields: Mapping[str, Any], known: Collection[str]) -> list[Statement]:
     del known  # a name in JSON is a name
-    if not isinstance(fields.get("labels", []), list):
-        raise ValueError(f"labels {fields['labels']!r} is not a list")
-    return [_json_label(value) for value in fields.get("labels", [])]
+    return read_json_labels(fields)
 
 
-def _negatives(fields: Mapping[str, Any]) -> list[str]:
-    given = fields.get("negatives") or []
-    names = _split_names(given) if isinstance(given, str) else given
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ValueError(f"negatives {given!r} is not a list of names")
-    return names
+def _number_labels(fields: Mapping[str, Any], known: Collection[str]) -> list[Statement]:
+    del known
+    given = fields["labels"]
+    if given.ndim == 0:
+        return [Statement(str(given))] if given >= 0 else []
+    return [Statement(str(number), float(given[number])) for number in np.flatnonzero(given >= 0)]
 
 
-def _inner_path(fields: Mapping[str, Any]) -> str:
-    given = fields.get("path")
-    if not isinstance(given, str) or not given:
-        raise ValueError("no path")
-    path = posixpath.normpath(given)
-    if posixpath.isabs(path) or path.split("/")[0] == ".." or "\0" in path:
-        raise ValueError(f"path {given!r} leaves the folder of images")
-    return path
-
-
-def _make_row(entry: _Entry, labels: list[Label], name: str) -> Row:
-    path = _inner_path(entry.fields)
-    absent = [name for name, confidence in labels if confidence == 0]
-    return Row(
-        id=str(entry.fields.get("id") or path),
-        reference=path,
-        positives=tuple(label for label in labels if label[1] != 0),
-        negatives=(*_negatives(entry.fields), *absent),
-        split=entry.fields.get("split") or None,
-        origin=f"{name}:{entry.line}",
-    )
-
-
-def _csv_entries(path: str) -> Iterator[_Entry | Reject]:
+def _csv_entries(paths: Sequence[str]) -> Iterator[_Entry | Reject]:
+    (path,) = paths
     cells_of_lines = read_cells(path)
     header = _header(path)
     next(cells_of_lines)
@@ -125,7 +104,8 @@ def _csv_entries(path: str) -> Iterator[_Entry | Reject]:
             yield Reject(origin, cells[0], reason)
 
 
-def _json_entries(path: str) -> Iterator[_Entry | Reject]:
+def _json_entries(paths: Sequence[str]) -> Iterator[_Entry | Reject]:
+    (path,) = paths
     for line, text in read_lines(path):
         origin = f"{os.path.basename(path)}:{line}"
         try:
@@ -139,80 +119,142 @@ def _json_entries(path: str) -> Iterator[_Entry | Reject]:
             yield Reject(origin, "", "not a JSON object")
 
 
+def _array_entries(paths: Sequence[str]) -> Iterator[_Entry]:
+    images, labels = map(_load_array, paths)
+    split = find_split(os.path.basename(paths[0]))
+    for place, (path, given) in enumerate(zip(images, labels, strict=True)):
+        yield _Entry(place, {"path": str(path), "labels": given, "split": split})
+
+
+def _load_array(path: str) -> Any:
+    try:
+        return np.load(path, mmap_mode="r")
+    except ValueError as error:
+        raise UserError(
+            f"{path} is no plain NumPy array ({error}): save it with np.save, of text or numbers"
+        ) from None
+
+
+def _check_arrays(paths: Sequence[str]) -> None:
+    if len(paths) != 2:
+        raise UserError(
+            f"--manifest={','.join(paths)}: NumPy files come in pairs, as images.npy,labels.npy"
+        )
+    images, labels = map(_load_array, paths)
+    kinds = images.dtype.kind, labels.dtype.kind
+    if (
+        kinds not in (("U", "i"), ("U", "u"))
+        or images.ndim != 1
+        or labels.ndim not in (1, 2)
+        or len(images) != len(labels)
+    ):
+        raise UserError(
+            f"{paths[0]} holds {images.dtype} {images.shape}, {paths[1]} {labels.dtype} "
+            f"{labels.shape}: expected [N] paths, and [N] or [N, C] integers"
+        )
+
+
 def _header(path: str) -> list[str]:
     """The column names of a CSV manifest, in lower case.
 
     Raises:
-      UserError: an empty file, or no `path` or no `labels` or `label` column.
+      UserError: an empty file, no `path` or no `labels` or `label` column, or a name twice.
     """
     _, cells = next(read_cells(path), (0, []))
     header = [cell.lower() for cell in cells]
-    if "path" not in header or {"labels", "label"}.isdisjoint(header):
+    twice = {name for name in header if header.count(name) > 1}
+    if "path" not in header or {"labels", "label"}.isdisjoint(header) or twice:
         raise UserError(
             f"{path}:1 has the columns {', '.join(cells) or 'none'}: "
-            "a manifest needs a header with 'path' and 'labels' (or 'label')"
+            "a manifest needs a header with 'path' and 'labels' (or 'label'), each name once"
         )
     return header
 
 
+def _check_csv(paths: Sequence[str]) -> None:
+    for path in paths:
+        check_text(path)
+        _header(path)
+
+
+def _check_json(paths: Sequence[str]) -> None:
+    for path in paths:
+        check_text(path)
+
+
 class _Form(NamedTuple):
-    """How one kind of manifest is read."""
+    """How one kind of manifest is read: `num_files` make one table."""
 
-    entries: Callable[[str], Iterator[_Entry | Reject]]
-    labels: Callable[[Mapping[str, Any], Collection[str]], list[Label]]
-
-
-_CSV = _Form(_csv_entries, _cell_labels)
-_JSON = _Form(_json_entries, _json_labels)
+    num_files: int
+    check: Callable[[Sequence[str]], None]
+    entries: Callable[[Sequence[str]], Iterator[_Entry | Reject]]
+    labels: Callable[[Mapping[str, Any], Collection[str]], list[Statement]]
 
 
-def _form(path: str) -> _Form:
-    return _JSON if path.lower().endswith(_JSON_LINES) else _CSV
+_CSV = _Form(1, _check_csv, _csv_entries, _cell_labels)
+_JSON = _Form(1, _check_json, _json_entries, _json_labels)
+_FORMS = {
+    ".jsonl": _JSON,
+    ".ndjson": _JSON,
+    ".json": _JSON,
+    ".npy": _Form(2, _check_arrays, _array_entries, _number_labels),
+}
 
 
-def read_rows(path: str, known: Collection[str]) -> Iterator[Row | Reject]:
-    """Every row of a manifest, or why it can't be one.
+class _Table(NamedTuple):
+    """The files of one manifest, and what its paths mean."""
 
-    Args:
-      path: of the manifest.
-      known: names of classes that may end like a confidence.
-    """
-    form = _form(path)
-    name = os.path.basename(path)
-    for entry in form.entries(path):
+    paths: tuple[str, ...]
+    root: str
+    allow_outside: bool
+
+    @property
+    def form(self) -> _Form:
+        return _FORMS.get(os.path.splitext(self.paths[0])[1].lower(), _CSV)
+
+
+def _located_row(table: _Table, entry: _Entry, known: Collection[str], origin: str) -> Row:
+    path = read_path(entry.fields, table.allow_outside)
+    statements = table.form.labels(entry.fields, known)
+    row = make_row(entry.fields, statements, path, origin)
+    found = archives.locate(os.path.join(table.root, path))
+    return row if isinstance(found, str) else row._replace(reference=found)
+
+
+def _table_rows(table: _Table, known: Collection[str]) -> Iterator[Row | Reject]:
+    name = os.path.basename(table.paths[0])
+    for entry in table.form.entries(table.paths):
         if isinstance(entry, Reject):
             yield entry
             continue
+        origin = f"{name}:{entry.line}"
         try:
-            yield _make_row(entry, form.labels(entry.fields, known), name)
-        except (ValueError, TypeError) as error:
+            yield _located_row(table, entry, known, origin)
+        except ValueError as error:
             given = str(entry.fields.get("id") or entry.fields.get("path") or "")
-            yield Reject(f"{name}:{entry.line}", given, str(error))
+            yield Reject(origin, given, str(error))
 
 
-def _rows(path: str, taxonomy: Taxonomy) -> Iterator[Row | Reject]:
-    return read_rows(path, taxonomy.ids.keys())
+def _rows(tables: Iterable[_Table], known: Collection[str]) -> Iterator[Row | Reject]:
+    for table in tables:
+        yield from _table_rows(table, known)
 
 
-def _read(root: str, row: Row) -> Picture:
-    with open(os.path.join(root, row.reference), "rb") as file:
-        return Picture(file.read())
-
-
-def _names(path: str) -> set[str]:
-    names: set[str] = set()
-    for row in read_rows(path, ()):
-        if isinstance(row, Row):
-            names.update(name for name, _ in row.positives)
-            names.update(row.negatives)
-    return names
-
-
-def _flat_taxonomy(path: str) -> Taxonomy:
-    names = _names(path)
-    if not names:
-        raise UserError(f"{path} has no row with a label: a data set needs at least one")
-    return make_taxonomy(sorted(names), [])
+def _find_tables(options: SourceOptions) -> list[_Table]:
+    if not options.manifest:
+        raise UserError("--source=manifest needs --manifest=FILE (CSV, JSONL or NumPy pair)")
+    waiting = [os.path.abspath(path) for path in find_files(options.manifest, "--manifest")]
+    root = options.images or os.path.dirname(waiting[0])
+    if not (os.path.isdir(root) or root.endswith(archives.ENDING)):
+        raise UserError(
+            f"--images={options.images!r} is not a folder or tar archive: check the path"
+        )
+    tables = []
+    while waiting:
+        num_files = _Table((waiting[0],), "", False).form.num_files
+        paths, waiting = waiting[:num_files], waiting[num_files:]
+        tables.append(_Table(tuple(paths), absolute_path(root), options.allow_outside_paths))
+    return tables
 
 
 def make_source(options: SourceOptions) -> Source:
@@ -221,19 +263,16 @@ def make_source(options: SourceOptions) -> Source:
     Raises:
       UserError: no such file or folder, not UTF-8, no header, or a taxonomy that is none.
     """
-    path = options.manifest
-    if not path:
-        raise UserError("--source=manifest needs --manifest=FILE (CSV or JSONL)")
-    check_text(path)
-    root = os.path.abspath(options.images or os.path.dirname(path) or ".")
-    if not os.path.isdir(root):
-        raise UserError(f"--images={options.images!r} is not a folder: check the path")
-    if _form(path) is _CSV:
-        _header(path)
-    taxonomy = read_taxonomy(options.taxonomy) if options.taxonomy else _flat_taxonomy(path)
+    tables = _find_tables(options)
+    for table in tables:
+        table.form.check(table.paths)
+    if options.taxonomy:
+        taxonomy = read_taxonomy(options.taxonomy)
+    else:
+        taxonomy = make_flat_taxonomy(_rows(tables, ()), options.manifest)
     return Source(
         taxonomy=taxonomy,
         contents=Contents(),
-        rows=functools.partial(_rows, os.path.abspath(path), taxonomy),
-        read=functools.partial(_read, root),
+        rows=functools.partial(_rows, tables, frozenset(taxonomy.names)),
+        read=functools.partial(read_picture, tables[0].root, options.allow_outside_paths),
     )

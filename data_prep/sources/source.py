@@ -4,6 +4,7 @@ Rows are small and travel between workers; pixels never do: a row holds a refere
 `Source.read` follows in the worker that writes the row's shard.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -48,6 +49,24 @@ class Person(NamedTuple):
     keypoints: npt.ArrayLike
     area: float | None = None
     is_crowd: bool = False
+
+
+# What folders and files call the splits -> their names here.
+SPLIT_NAMES = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+    "testing": "test",
+}
+
+
+def find_split(name: str) -> str | None:
+    """The split that a word of a file's or folder's name tells: `photos-val-000.tar`; else None."""
+    words = re.split(r"[^a-z]+", name.lower())
+    return next((SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES), None)
 
 
 class Annotations(NamedTuple):
@@ -131,9 +150,11 @@ class SourceOptions(NamedTuple):
     """What the flags of `python -m data_prep.build` say to a source; it takes what it needs.
 
     Attributes:
-      manifest: path of the table of images and labels.
-      images: folder that the manifest's paths are relative to.
+      manifest: the tables of images and labels: a path, a pattern, or several (see
+        files.find_files).
+      images: where the pictures are: a folder, archives, a data set.
       taxonomy: path of the taxonomy file.
+      allow_outside_paths: whether a path may leave the folder of images, or be a link.
       seed: of everything drawn at random.
       num_images: how many images to make, training and validation together (microworld).
       world: "pretrain" or "transfer" (microworld).
@@ -142,6 +163,7 @@ class SourceOptions(NamedTuple):
     manifest: str = ""
     images: str = ""
     taxonomy: str = ""
+    allow_outside_paths: bool = False
     seed: int = 0
     num_images: int = 0
     world: str = "pretrain"

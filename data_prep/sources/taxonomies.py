@@ -24,12 +24,13 @@ WordNet's `data.noun`, ImageNet's `wordnet.is_a.txt`, and Tencent ML-Images'
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import yaml
 
 from data_prep.sources import wordnet
+from data_prep.sources.source import Reject, Row
 from data_prep.sources.tables import check_text, read_cells, read_lines
 from revisit.data.taxonomy import ClassGraph, Taxonomy, make_taxonomy, read_graph
 from revisit.errors import UserError
@@ -208,3 +209,25 @@ def read_taxonomy(path: str) -> Taxonomy:
       UserError: no such file, not a form we know, or not a taxonomy (see `make_taxonomy`).
     """
     return make_taxonomy(*read_classes(path))
+
+
+def make_flat_taxonomy(rows: Iterable[Row | Reject], where: str) -> Taxonomy:
+    """Classes without parents: the names that rows give, sorted; numbers by their value.
+
+    Args:
+      rows: all of a source.
+      where: they were read, for the message.
+
+    Raises:
+      UserError: no row gives a label.
+    """
+    names: set[str] = set()
+    for row in rows:
+        if isinstance(row, Row):
+            names.update((name for name, _ in row.positives), row.negatives)
+    if not names:
+        raise UserError(f"{where} has no row with a label: a data set needs at least one")
+    are_numbers = all(name.isdecimal() for name in names)
+    return make_taxonomy(
+        sorted(names, key=lambda name: (int(name) if are_numbers else 0, name)), []
+    )
