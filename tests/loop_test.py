@@ -264,3 +264,11 @@ def test_what_does_not_fit_is_one_clear_line(
         _train(config, "pretrain", tmp_path)
     assert message in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_the_log_line_of_an_evaluation_shows_the_loss_and_the_first_figures():
+    few = {"top_1": 0.5, "loss": 1.25}
+    assert loop._shown(few) == "loss 1.25  top_1 0.5"
+    many = {**few, **{f"extra_{k}": k for k in range(5)}}
+    shown = loop._shown(many)
+    assert shown == "loss 1.25  top_1 0.5  extra_0 0  extra_1 1  extra_2 2  (2 more in metrics.csv)"

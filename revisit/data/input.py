@@ -53,6 +53,7 @@ class Group(NamedTuple):
 
     @property
     def num_examples(self) -> int:
+        """Of all its shards."""
         return count_examples(self.shards)
 
 

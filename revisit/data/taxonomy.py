@@ -48,6 +48,7 @@ class Taxonomy:
 
     @property
     def num_classes(self) -> int:
+        """Leaves and inner classes."""
         return len(self.names)
 
     @functools.cached_property

@@ -48,6 +48,7 @@ class Stem(NamedTuple):
 
     @property
     def total_stride(self) -> int:
+        """Pixels of the image for one of the output, a side."""
         return self.stride * (2 if self.max_pooling else 1)
 
 

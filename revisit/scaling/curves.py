@@ -19,9 +19,11 @@ class Scale(NamedTuple):
     whole: float = 1.0
 
     def to_errors(self, values: np.ndarray) -> np.ndarray:
+        """Errors [N] from values [N] of the metric."""
         return values if self.metric == "error" else 1 - values / self.whole
 
     def from_errors(self, errors: np.ndarray) -> np.ndarray:
+        """Values [N] of the metric from errors [N]."""
         return errors if self.metric == "error" else self.whole * (1 - errors)
 
     def from_forecast(self, errors: np.ndarray) -> np.ndarray:
@@ -52,6 +54,7 @@ class Curve(NamedTuple):
 
     @property
     def name(self) -> str:
+        """The group in words."""
         return ", ".join(self.group) or "all points"
 
 

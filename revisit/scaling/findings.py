@@ -33,6 +33,7 @@ class Estimate(NamedTuple):
 
     @property
     def bounded(self) -> bool:
+        """Whether there is an interval."""
         return math.isfinite(self.low)
 
 
@@ -43,21 +44,26 @@ class Units(NamedTuple):
 
     @property
     def percent(self) -> bool:
+        """Whether values are written in percent."""
         return self.scale.metric == "accuracy"
 
     def value(self, value: float) -> str:
+        """A value with its unit."""
         factor = 100 / self.scale.whole
         return f"{factor * value:.1f}%" if self.percent else f"{value:.4f}"
 
     def change(self, change: float) -> str:
+        """A difference of two values, with its sign."""
         factor = 100 / self.scale.whole
         return f"{factor * change:+.1f}" if self.percent else f"{change:+.4f}"
 
     @property
     def points(self) -> str:
+        """The unit of a change."""
         return " points" if self.percent else ""
 
     def interval(self, estimate: Estimate, write: Callable[[float], str]) -> str:
+        """The ends of an interval, each as `write` has it."""
         if not estimate.bounded:
             return "one seed: no interval"
         return f"80% interval {write(estimate.low)} to {write(estimate.high)}"
@@ -103,6 +109,7 @@ class Finding(NamedTuple):
 
     @property
     def title(self) -> str:
+        """What readers call the mode."""
         return MODE_TITLES.get(self.mode, self.mode)
 
 

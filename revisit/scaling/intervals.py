@@ -48,6 +48,7 @@ class Drift(NamedTuple):
     largest: float = np.inf
 
     def std(self, x: np.ndarray) -> np.ndarray:
+        """Deviation of log error at sizes x [N]; 0 up to the largest size."""
         return self.rate * np.log(np.maximum(x / self.largest, 1.0))
 
 

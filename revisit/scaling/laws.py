@@ -50,6 +50,7 @@ class Law(NamedTuple):
 
     @property
     def num_params(self) -> int:
+        """Numbers that are fitted."""
         return len(self.params)
 
 

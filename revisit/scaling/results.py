@@ -57,6 +57,7 @@ class Result(NamedTuple):
 
     @property
     def images_per_second(self) -> float:
+        """Training images a second over the whole run; 0 where no time was taken."""
         return self.examples_seen / self.seconds if self.seconds else 0.0
 
 

@@ -22,6 +22,7 @@ class Trend(NamedTuple):
 
     @property
     def seen(self) -> bool:
+        """Whether the interval leaves out 0."""
         return self.low > 0 or self.high < 0
 
 
@@ -52,6 +53,7 @@ class CurveFit(NamedTuple):
 
     @property
     def best(self) -> LawFit:
+        """The fit of the chosen law."""
         return self.laws[self.chosen]
 
 

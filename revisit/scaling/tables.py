@@ -26,6 +26,7 @@ class Columns(NamedTuple):
 
     @property
     def all(self) -> tuple[str, ...]:
+        """Names of all columns that are given."""
         return tuple(
             name for name in (self.x, self.y, *self.group, self.seed, self.holdout) if name
         )

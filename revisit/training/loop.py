@@ -35,6 +35,8 @@ from revisit.training.model import forward, make_models
 from revisit.training.modes import MODES, RANDOM, Mode, check_init
 from revisit.training.strategies import is_chief, make_strategy
 
+SHOWN_FIGURES = 5  # of an evaluation, in the log's line
+
 
 class Steps(NamedTuple):
     """The durations of a config, in steps; 0 means only at the end."""
@@ -277,6 +279,14 @@ class _Window:
         }
 
 
+def _shown(figures: dict[str, float]) -> str:
+    """The first figures, which tell most, the loss before them: what fits in a terminal's line."""
+    names = sorted(figures, key=lambda name: name != "loss")  # stable: the task's own order
+    shown = "  ".join(f"{name} {figures[name]:.4g}" for name in names[:SHOWN_FIGURES])
+    rest = len(names) - SHOWN_FIGURES
+    return shown if rest <= 0 else f"{shown}  ({rest} more in metrics.csv)"
+
+
 class _Run:
     """One run under way: the steps, and what is done every so many of them."""
 
@@ -305,8 +315,7 @@ class _Run:
         self.logs.write(step, split, self.figures)
         for name, rows in tables.items():
             self.logs.table(name, rows)
-        shown = "  ".join(f"{name} {value:.4g}" for name, value in self.figures.items())
-        self.logs.say(f"step {step:,}  {split}: {shown}")
+        self.logs.say(f"step {step:,}  {split}: {_shown(self.figures)}")
         self._save_best(step)
 
     def _save_best(self, step: int) -> None:

@@ -65,6 +65,7 @@ class RMSProp(keras.optimizers.legacy.RMSprop):
         super()._create_slots(var_list)  # keeps the slots that exist
 
     def get_config(self) -> dict[str, Any]:
+        """What Keras builds an equal one from."""
         return {**super().get_config(), "initial_accumulator": self.initial_accumulator}
 
 
@@ -89,6 +90,7 @@ class AdamW(keras.optimizers.legacy.Adam):
             return super()._resource_apply_dense(grad, var, apply_state)
 
     def get_config(self) -> dict[str, Any]:
+        """What Keras builds an equal one from."""
         return {**super().get_config(), "weight_decay": self.weight_decay}
 
 

@@ -125,6 +125,7 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         return tf.cast(rate, tf.float32)
 
     def get_config(self) -> dict[str, Any]:
+        """What Keras builds an equal one from."""
         return {"name": self.name, "learning_rate": self.learning_rate, "curve": list(self.curve)}
 
 
