@@ -38,13 +38,8 @@ def _plan(directory: str) -> loop.Plan:
 
 def _numbers_alone(plan: loop.Plan) -> tf.data.Dataset:
     """The same input without ids, which model.fit can't take."""
-    batches = data_input.train_batches(
-        plan.shards,
-        plan.dataset.contents,
-        plan.task.prepare,
-        plan.config.train.batch_size,
-        data_input.Stream(seed=0),
-    )
+    batch_size, stream = plan.config.train.batch_size, data_input.Stream(seed=0)
+    batches = data_input.train_batches(plan.shards, plan.task.prepare, batch_size, stream)
     return batches.map(lambda b: {k: v for k, v in b.items() if v.dtype != tf.string})
 
 

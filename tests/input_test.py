@@ -11,19 +11,20 @@ from revisit.data import images
 from revisit.data import input as data_input
 from revisit.data.augment import AUGMENTATIONS, make_augment
 from revisit.data.input import Stream
-from revisit.data.records import Dataset, Shard, read_dataset
+from revisit.data.records import Contents, Dataset, Shard, parse_record, read_dataset
 from revisit.data.views import take_fraction
 from revisit.errors import UserError
 
 BATCH = 8
 
 
-def _prepare(record: dict, training: bool, seed: tf.Tensor) -> dict:
+def _prepare(serialized: tf.Tensor, training: bool, seeds: tf.Tensor) -> dict:
+    records = parse_record(serialized, Contents())
     if training:
-        image = images.train_image(record["image"], 32, 28, True, seed)
+        pixels = images.train_images(records["image"], 32, 28, True, seeds)
     else:
-        image = images.eval_image(record["image"], 32, 28)
-    return {"image": image, "id": record["id"]}
+        pixels = images.eval_images(records["image"], 32, 28)
+    return {"image": pixels, "id": records["id"]}
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +32,18 @@ def dataset(tiny_data: dict[str, pathlib.Path]) -> Dataset:
     return read_dataset(tiny_data["multi"])
 
 
+def _prepare_one(record: dict, training: bool, seed: tf.Tensor) -> dict:
+    seeds = seed[tf.newaxis]
+    return {
+        "image": images.train_images(record["image"][tf.newaxis], 32, 28, True, seeds)[0],
+        "id": record["id"],
+        "num_labels": tf.size(record["labels"]["positive"]),
+    }
+
+
 def _read(dataset: Dataset, num_batches: int, stream: Stream, fraction: float = 1.0) -> Any:
     shards = data_input.train_shards(dataset, "train", fraction)
-    batches = data_input.train_batches(shards, dataset.contents, _prepare, BATCH, stream)
+    batches = data_input.train_batches(shards, _prepare, BATCH, stream)
     taken = list(batches.take(num_batches))
     ids = np.concatenate([batch["id"].numpy() for batch in taken])
     return ids, np.concatenate([batch["image"].numpy() for batch in taken])
@@ -53,6 +63,16 @@ def test_the_stream_goes_on_at_any_position_with_the_same_pixels(dataset: Datase
         later_ids, later_pixels = _read(dataset, 30 - batch, stream)
         assert np.array_equal(later_ids, ids[batch * BATCH :])
         assert np.array_equal(later_pixels, pixels[batch * BATCH :])
+
+
+def test_an_example_at_a_time_gives_the_same_as_a_batch(dataset: Dataset) -> None:
+    shards, stream = dataset.shards["train"], Stream(seed=3)
+    one_by_one = data_input.each_example(_prepare_one, Contents())
+    batch = next(iter(data_input.train_batches(shards, one_by_one, BATCH, stream)))
+    ids, pixels = _read(dataset, 1, stream)
+    assert np.array_equal(batch["id"], ids)
+    assert np.array_equal(batch["image"], pixels)
+    assert len(set(batch["num_labels"].numpy())) > 1  # lists keep their own length
 
 
 def test_seeds_give_different_orders_and_crops(dataset: Dataset) -> None:

@@ -75,6 +75,15 @@ def test_parsed_is_what_was_encoded(contents):
     assert ("truth" in record["labels"]) == contents.truth
 
 
+def test_lists_of_a_batch_are_padded_to_the_longest():
+    long, short = make_example(), make_example()
+    short["labels"] = {**short["labels"], "positive": [7], "confidence": [0.5]}
+    encoded = [records.encode_record(each, Contents()) for each in (long, short)]
+    labels = records.parse_record(tf.constant(encoded), Contents())["labels"]
+    assert labels["positive"].numpy().tolist() == [[0, 3, 300], [7, -1, -1]]
+    assert labels["confidence"].numpy().tolist() == [[1.0, 0.25, 1.0], [0.5, 0.0, 0.0]]
+
+
 def test_lists_of_a_record_keep_their_shapes_in_a_graph():
     encoded = records.encode_record(make_example(), EVERYTHING)
     dataset = tf.data.Dataset.from_tensors(encoded)

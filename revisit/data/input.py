@@ -4,7 +4,8 @@ Training reads an endless stream of epochs. An epoch is every record once; its o
 (seed, epoch) alone: shards are permuted, neighbouring shards are read together as a group of
 bounded size, and the records within a group are permuted. The position in the stream is one number,
 the examples given out so far, and any position is reached by reading a single group, so going on
-after a stop costs the same anywhere. Each example's random crop is keyed by (seed, position).
+after a stop costs the same anywhere. Each example's seed, of its crop and all else that is random,
+is drawn together with the order of its group, so it too is a function of (seed, position).
 
 Evaluation reads every record once, in the order on disk; the last batch is padded and `weight`
 tells which of its rows are real.
@@ -29,8 +30,30 @@ from revisit.errors import UserError
 # memory.
 GROUP_BYTES = 256 * 2**20
 
-# (record, training, seed [2] int64) -> one example; its "image" stays uint8 until it is in a batch
-Prepare = Callable[[dict, bool, tf.Tensor], dict]
+# (serialized records [B] string, training, seeds [B, 2] int64) -> a batch, its "image" still uint8.
+# The seeds are uniform over all integers.
+Prepare = Callable[[tf.Tensor, bool, tf.Tensor], dict]
+PrepareExample = Callable[[dict, bool, tf.Tensor], dict]
+
+
+def each_example(prepare: PrepareExample, contents: Contents) -> Prepare:
+    """A `Prepare` that works on one example at a time, for tasks whose geometry is each image's.
+
+    Args:
+      prepare: (parsed record, training, seed [2]) -> example, of shapes that don't vary.
+      contents: the optional groups of the record that `prepare` reads; others are not parsed.
+    """
+
+    def prepare_batch(serialized: tf.Tensor, training: bool, seeds: tf.Tensor) -> dict:
+        def example(each: tuple[tf.Tensor, tf.Tensor]) -> dict:
+            return prepare(parse_record(each[0], contents), training, each[1])
+
+        # Made for its shapes and types alone; nothing of it is computed.
+        first = example((serialized[0], seeds[0]))
+        signature = tf.nest.map_structure(tf.type_spec_from_value, first)
+        return tf.map_fn(example, (serialized, seeds), fn_output_signature=signature)
+
+    return prepare_batch
 
 
 class Stream(NamedTuple):
@@ -48,7 +71,7 @@ class Group(NamedTuple):
     """Shards whose records are permuted together."""
 
     shards: tuple[Shard, ...]
-    seed: tuple[int, int]  # of the permutation
+    seed: tuple[int, int]  # of the permutation and of the examples' seeds
     skip: int  # records of the permuted group that were given out before
 
     @property
@@ -97,19 +120,20 @@ def _read_shard(path: tf.Tensor, count: tf.Tensor) -> tf.data.Dataset:
 
 def _read_group(
     paths: tf.Tensor, counts: tf.Tensor, seed: tf.Tensor, skip: tf.Tensor, shuffle: bool
-) -> tf.Tensor:
-    """Reads the records of a group: [number of records - skip] strings, in the group's order."""
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """A group's records in its order and their seeds, without the first `skip`: [n], [n, 2]."""
     total = tf.reduce_sum(counts)
     records = tf.data.Dataset.from_tensor_slices((paths, counts)).flat_map(_read_shard)
     records = records.batch(total, drop_remainder=True).get_single_element()
+    order = tf.range(total)
     if shuffle:
-        order = tf.random.experimental.stateless_shuffle(tf.range(total), seed)
-        return tf.gather(records, order[skip:])
-    return records[skip:]
+        order = tf.random.experimental.stateless_shuffle(order, seed)
+    seeds = tf.random.stateless_uniform([total, 2], seed, None, None, tf.int64)
+    return tf.gather(records, order[skip:]), seeds[skip:]
 
 
 def _records(shards: Sequence[Shard], stream: Stream) -> tf.data.Dataset:
-    """Serialised records from `stream.start` on, with their position: (int64, string)."""
+    """Serialised records from `stream.start` on, with their seeds: ([] string, [2] int64)."""
 
     def generate() -> Iterator[tuple]:
         for group in stream_groups(shards, stream):
@@ -124,8 +148,7 @@ def _records(shards: Sequence[Shard], stream: Stream) -> tf.data.Dataset:
     )
     groups = tf.data.Dataset.from_generator(generate, output_signature=signature)
     groups = groups.map(functools.partial(_read_group, shuffle=stream.shuffle)).prefetch(1)
-    positions = tf.data.Dataset.range(stream.start, np.iinfo(np.int64).max)
-    return tf.data.Dataset.zip((positions, groups.unbatch()))
+    return groups.unbatch()
 
 
 def _finish(batch: dict) -> dict:
@@ -144,14 +167,13 @@ def train_shards(dataset: Dataset, split: str, fraction: float) -> tuple[Shard, 
 
 
 def train_batches(
-    shards: Sequence[Shard], contents: Contents, prepare: Prepare, batch_size: int, stream: Stream
+    shards: Sequence[Shard], prepare: Prepare, batch_size: int, stream: Stream
 ) -> tf.data.Dataset:
     """Endless training batches.
 
     Args:
       shards: what `train_shards` gives.
-      contents: the groups of features in the records.
-      prepare: a task's, from a parsed record to an example.
+      prepare: a task's, from serialized records to a batch.
       batch_size: of this worker, examples.
       stream: seed, starting position and this worker's share (every num_workers-th example).
 
@@ -160,22 +182,17 @@ def train_batches(
       1.
     """
 
-    def example(position: tf.Tensor, serialized: tf.Tensor) -> dict:
-        seed = tf.stack([tf.constant(stream.seed, tf.int64), position])
-        return {**prepare(parse_record(serialized, contents), True, seed), "seed": seed}
-
-    examples = _records(shards, stream).shard(stream.num_workers, stream.worker)
-    examples = examples.map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    batches = examples.batch(batch_size, drop_remainder=True)
-
-    def finish(batch: dict) -> dict:
-        seeds = batch.pop("seed")
+    def batch(serialized: tf.Tensor, seeds: tf.Tensor) -> dict:
+        examples = prepare(serialized, True, seeds)
         if stream.augment is not None:
-            pixels = stream.augment(tf.cast(batch["image"], tf.float32), seeds[0])
-            batch["image"] = tf.saturate_cast(tf.round(pixels), tf.uint8)
-        return _finish({**batch, "weight": tf.ones([batch_size])})
+            pixels = stream.augment(tf.cast(examples["image"], tf.float32), seeds[0])
+            examples["image"] = tf.saturate_cast(tf.round(pixels), tf.uint8)
+        return _finish({**examples, "weight": tf.ones([batch_size])})
 
-    return batches.map(finish).prefetch(tf.data.AUTOTUNE)
+    records = _records(shards, stream).shard(stream.num_workers, stream.worker)
+    batches = records.batch(batch_size, drop_remainder=True)
+    batches = batches.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return batches.prefetch(tf.data.AUTOTUNE)
 
 
 def _pad_rows(batch: dict, batch_size: int) -> dict:
@@ -210,10 +227,11 @@ def eval_batches(
     serialized = serialized.flat_map(_read_shard).shard(num_workers, worker)
     num_batches = math.ceil(dataset.num_examples(split) / (batch_size * num_workers))
 
-    def example(record: tf.Tensor) -> dict:
-        return prepare(parse_record(record, dataset.contents), False, tf.zeros([2], tf.int64))
+    def batch(records: tf.Tensor) -> dict:
+        seeds = tf.zeros([tf.shape(records)[0], 2], tf.int64)
+        return _finish(_pad_rows(prepare(records, False, seeds), batch_size))
 
-    examples = serialized.map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    batches = examples.batch(batch_size).map(lambda batch: _finish(_pad_rows(batch, batch_size)))
+    batches = serialized.batch(batch_size)
+    batches = batches.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     empty = batches.take(1).map(lambda batch: {**batch, "weight": tf.zeros([batch_size])})
     return batches.concatenate(empty.repeat()).take(num_batches).prefetch(tf.data.AUTOTUNE)

@@ -237,22 +237,25 @@ def _parsing_spec(field: _Field) -> Any:
     dtype = dtypes[field.kind]
     if field.shape is None:
         return tf.io.FixedLenFeature((), dtype)
-    return tf.io.FixedLenSequenceFeature(field.shape, dtype, allow_missing=True)
+    padding = {_FLOATS: 0.0, _INTEGERS: -1, _BOOLEANS: 0}[field.kind]
+    return tf.io.FixedLenSequenceFeature(field.shape, dtype, True, padding)
 
 
 def parse_record(serialized: "tf.Tensor", contents: Contents) -> dict[str, Any]:
-    """From one serialized record ([] string) to its tensors, nested as the module says; a graph may
+    """From a serialized record ([] string) to its tensors, nested as the module says; a graph may
     call it.
 
     The image and the mask stay encoded ([] string), integers are int64, and every list has its own
-    length.
+    length. A batch of records ([B] string) gives tensors that begin with [B], which is several
+    times faster than one by one; there lists are padded to the longest of the batch, integers with
+    -1 and floats with 0.
     """
     import tensorflow as tf  # here alone, so that writing needs no TensorFlow
 
     fields = _fields(contents)
     specs = {name: _parsing_spec(field) for name, field in fields.items()}
     record: dict[str, Any] = {}
-    for name, value in tf.io.parse_single_example(serialized, specs).items():
+    for name, value in tf.io.parse_example(serialized, specs).items():
         if fields[name].kind == _BOOLEANS:  # tf.train.Example has no booleans
             value = tf.cast(value, tf.bool)
         group, _, key = name.partition("/")

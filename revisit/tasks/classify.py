@@ -16,7 +16,8 @@ from ml_collections import ConfigDict
 
 from revisit.data import images
 from revisit.data.captions import caption_images
-from revisit.data.records import Contents, Dataset
+from revisit.data.input import Prepare
+from revisit.data.records import Contents, Dataset, parse_record
 from revisit.data.taxonomy import Taxonomy
 from revisit.errors import UserError
 from revisit.evaluation import metrics
@@ -158,34 +159,36 @@ class ClassifyMetric:
 
 
 def _pad(ids: tf.Tensor, length: int, value: float = -1) -> tf.Tensor:
-    """[n] -> [length], filled with `value`; data sets say how long their longest list is."""
-    padded = tf.pad(ids, [[0, length - tf.shape(ids)[0]]], constant_values=value)
-    return tf.ensure_shape(padded, [length])
+    """[B, n] -> [B, length], filled with `value`; data sets say how long their longest list is."""
+    padded = tf.pad(ids, [[0, 0], [0, length - tf.shape(ids)[1]]], constant_values=value)
+    return tf.ensure_shape(padded, [None, length])
 
 
-def _prepare(config: ConfigDict, dataset: Dataset) -> Callable[[dict, bool, tf.Tensor], dict]:
+def _prepare(config: ConfigDict, dataset: Dataset) -> Prepare:
     data, task = config.data, config.task
+    contents = Contents(truth=dataset.contents.truth)
     num_positives = max(1, dataset.metadata.get("max_positives", 1))
     num_negatives = max(1, dataset.metadata.get("max_negatives", 1))
 
-    def prepare(record: dict, training: bool, seed: tf.Tensor) -> dict:
-        encoded, labels = record["image"], record["labels"]
+    def prepare(serialized: tf.Tensor, training: bool, seeds: tf.Tensor) -> dict:
+        records = parse_record(serialized, contents)
+        encoded, labels = records["image"], records["labels"]
         if training:
-            image = images.train_image(encoded, data.resize, data.crop, data.flip, seed)
+            pixels = images.train_images(encoded, data.resize, data.crop, data.flip, seeds)
         else:
-            image = images.eval_image(encoded, data.resize, data.crop)
-        example = {"image": image, "id": record["id"]}
+            pixels = images.eval_images(encoded, data.resize, data.crop)
+        batch = {"image": pixels, "id": records["id"]}
         ids = {
             key: tf.cast(value, tf.int32) for key, value in labels.items() if key != "confidence"
         }
         if task.loss == "softmax":
-            return {**example, "leaf": ids["leaf"][0], "labels": ids["leaf"][:1]}
-        example["labels"] = _pad(ids["positive"], num_positives)
-        example["confidences"] = _pad(labels["confidence"], num_positives, 0)
-        example["negatives"] = _pad(ids["negative"], num_negatives)
+            return {**batch, "leaf": ids["leaf"][:, 0], "labels": ids["leaf"][:, :1]}
+        batch["labels"] = _pad(ids["positive"], num_positives)
+        batch["confidences"] = _pad(labels["confidence"], num_positives, 0)
+        batch["negatives"] = _pad(ids["negative"], num_negatives)
         if dataset.contents.truth:
-            example["truth"] = _pad(ids["truth"], dataset.metadata["max_truths"])
-        return example
+            batch["truth"] = _pad(ids["truth"], dataset.metadata["max_truths"])
+        return batch
 
     return prepare
 
@@ -293,7 +296,6 @@ def make_classify(config: ConfigDict, dataset: Dataset) -> Task:
         return caption_images(pixels, names)
 
     return Task(
-        contents=Contents(truth=dataset.contents.truth),
         prepare=_prepare(config, dataset),
         make_head=_make_head(config, dataset, kind),
         loss=loss,

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from revisit.data.records import Contents
+from revisit.data.input import Prepare
 
 # "image" [B, S, S, 3] float32 in [-1, 1], "weight" [B] float32 (1 real, 0 padding), "id" [B]
 # string, and the task's targets.
@@ -33,8 +33,8 @@ class Task(NamedTuple):
     """A row of TASKS, made for one config and data set.
 
     Attributes:
-      contents: the optional groups of a record that `prepare` reads; the others are not parsed.
-      prepare: (parsed record, training, seed [2]) -> an example, its "image" [S, S, 3] uint8.
+      prepare: (serialized records [B], training, seeds [B, 2]) -> a batch, its "image"
+        [B, S, S, 3] uint8; `each_example` of revisit.data.input makes it of a function of one.
       make_head: backbone -> a model from the backbone's pyramid to the outputs.
       loss: (outputs, batch) -> [B] float32, one value an example.
       measure: (outputs, batch) -> one row an example, all that the metric needs.
@@ -44,8 +44,7 @@ class Task(NamedTuple):
       eval_image: scalar string of encoded bytes -> [S, S, 3] uint8, as evaluation sees it.
     """
 
-    contents: Contents
-    prepare: Callable[[dict, bool, tf.Tensor], dict]
+    prepare: Prepare
     make_head: Callable[[keras.Model], keras.Model]
     loss: Callable[[Outputs, Batch], tf.Tensor]
     measure: Callable[[Outputs, Batch], dict[str, tf.Tensor]]

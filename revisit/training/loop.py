@@ -99,8 +99,7 @@ def make_plan(config: ConfigDict, mode: str, strategy: tf.distribute.Strategy) -
         )
     steps = _steps(config, count_examples(shards))
     task = make_task(config, dataset)
-    read = dataset._replace(contents=task.contents)
-    return Plan(config, MODES[mode], strategy, read, task, shards, steps)
+    return Plan(config, MODES[mode], strategy, dataset, task, shards, steps)
 
 
 def _make_averages(
@@ -194,9 +193,7 @@ def train_iterator(plan: Plan, step: int) -> Iterator[Any]:
             augment=make_augment(config.data.augment),
         )
         size = context.get_per_replica_batch_size(config.train.batch_size)
-        return data_input.train_batches(
-            plan.shards, plan.dataset.contents, plan.task.prepare, size, stream
-        )
+        return data_input.train_batches(plan.shards, plan.task.prepare, size, stream)
 
     return iter(plan.strategy.distribute_datasets_from_function(batches))
 
