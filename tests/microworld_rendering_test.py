@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from data_prep.microworld import drawing, rendering, scenes
-from data_prep.microworld.figures import KEYPOINTS
 from data_prep.microworld.leaves import LEAVES, PEOPLE
 from data_prep.microworld.recipes import MASK_CLASSES, RECIPES
+from revisit.data.records import KEYPOINTS
 
 SIZE = 64
 

@@ -23,26 +23,7 @@ from data_prep.microworld.sketch import (
     Sketch,
     toward,
 )
-
-KEYPOINTS = (
-    "nose",
-    "left_eye",
-    "right_eye",
-    "left_ear",
-    "right_ear",
-    "left_shoulder",
-    "right_shoulder",
-    "left_elbow",
-    "right_elbow",
-    "left_wrist",
-    "right_wrist",
-    "left_hip",
-    "right_hip",
-    "left_knee",
-    "right_knee",
-    "left_ankle",
-    "right_ankle",
-)
+from revisit.data.records import KEYPOINTS
 
 BONES = (
     ("left_ankle", "left_knee"),

@@ -22,9 +22,9 @@ from PIL import Image, ImageFilter
 from data_prep.microworld import drawing as drawings
 from data_prep.microworld import patterns
 from data_prep.microworld.drawing import SAMPLES, Drawing, Floats
-from data_prep.microworld.figures import KEYPOINTS
 from data_prep.microworld.recipes import MASK_CLASSES, RECIPES
 from data_prep.microworld.scenes import Ground, Light, Scene
+from revisit.data.records import KEYPOINTS
 
 ROUNDNESS = 0.03  # how far shading reaches into a body, as a share of the picture's side
 SHADOW_REACH = 0.045  # length of the shadow of what is nearest, the same

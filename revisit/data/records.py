@@ -24,7 +24,7 @@ nested random subsets:
     people/     (optional, one entry a person)
       box           [P, 4] float32 (ymin, xmin, ymax, xmax) in [0, 1]
       keypoints     [P, 17, 3] float32 (y, x in [0, 1], visibility: 0 unknown, 1 hidden, 2 visible);
-                    COCO's 17, in its order
+                    in the order of KEYPOINTS
       area          [P] float32 pixels of `image`, as of objects
       is_crowd      [P] bool; many people, without keypoints
 
@@ -59,7 +59,27 @@ TAXONOMY_FILE = "taxonomy.json"
 REJECTS_FILE = "rejects.csv"
 DUPLICATES_FILE = "duplicates.csv"
 
-NUM_KEYPOINTS = 17  # COCO's
+# COCO's, in its order.
+KEYPOINTS = (
+    "nose",
+    "left_eye",
+    "right_eye",
+    "left_ear",
+    "right_ear",
+    "left_shoulder",
+    "right_shoulder",
+    "left_elbow",
+    "right_elbow",
+    "left_wrist",
+    "right_wrist",
+    "left_hip",
+    "right_hip",
+    "left_knee",
+    "right_knee",
+    "left_ankle",
+    "right_ankle",
+)
+NUM_KEYPOINTS = len(KEYPOINTS)
 
 _INTEGERS, _FLOATS, _BYTES, _BOOLEANS = "int64", "float32", "bytes", "bool"
 
