@@ -33,7 +33,7 @@ def _pixels(source: Source, split: str) -> tuple[npt.NDArray[np.float32], list[s
     """[N, 12288] float32 in [0, 1] and the names of the classes of a split."""
     rows = [row for row in source.rows() if isinstance(row, Row) and row.split == split]
     images = [np.asarray(Image.open(io.BytesIO(source.read(row).encoded))) for row in rows]
-    flat = np.stack(images).reshape(len(rows), -1).astype(np.float32) / 255
+    flat = np.stack(images).reshape(len(rows), -1) * np.float32(1 / 255)
     return flat, [row.positives[0][0] for row in rows]
 
 
