@@ -21,6 +21,7 @@ from data_prep.shards import (
     ShardReport,
     merge_reports,
     read_report,
+    rows_path,
     shard_keys,
 )
 from data_prep.sources.source import Reject, Source
@@ -85,6 +86,10 @@ def begin(directory: str, plan: Plan) -> bool:
     build.mkdir(exist_ok=True)
     # The counts of a former run are not yet those of this one.
     (build / COUNTS_FILE).unlink(missing_ok=True)
+    rows = rows_path(directory)
+    if rows.exists():
+        rows.rmtree()
+    rows.mkdir()
     return True
 
 

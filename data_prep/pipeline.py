@@ -1,23 +1,26 @@
 """Rows -> closed labels -> shards, on any Beam runner.
 
-What travels between workers is rows, never pixels: `PlanShards` is all of the pipeline that touches
-no file, and `WriteShards` reads the images of one shard at a time. Each step that can refuse a row
-gives rejects beside what is good.
+What is sorted is rows, never pixels, and in files (see `sorting`): `PlanShards` reads no image, and
+`WriteShards` reads those of one shard at a time. Each step that can refuse a row gives rejects
+beside what is good.
 """
 
 import concurrent.futures
 import functools
 import json
 import multiprocessing
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import apache_beam as beam
 import tensorflow_datasets as tfds
 from apache_beam import typehints
 from apache_beam.pvalue import TaggedOutput
+from apache_beam.transforms.window import GlobalWindow
+from apache_beam.utils.windowed_value import WindowedValue
 
-from data_prep import shards
+from data_prep import shards, sorting
 from data_prep.labels import SPLITS, LabelError, close_labels, join_rows
 from data_prep.shards import Example, ShardKey
 from data_prep.sources.source import Reject, Row, Source
@@ -43,14 +46,36 @@ class PlanOptions(NamedTuple):
     examples_per_shard: int = 1024
 
 
-def _by_id(item: Row | Reject) -> Iterator[Any]:
-    if isinstance(item, Reject):
-        yield TaggedOutput(_REJECTS, item)
-    elif item.split not in (None, *SPLITS):
-        reason = f"split {item.split!r} is none of {', '.join(SPLITS)}"
-        yield TaggedOutput(_REJECTS, Reject(item.origin, item.id, reason))
-    else:
-        yield item.id, item
+class WriteRuns(beam.DoFn):
+    """Row | Reject -> (range, path of a sorted run of rows); rejects beside them.
+
+    Args:
+      directory: of the runs.
+      seed: of the order.
+    """
+
+    def __init__(self, directory: str, seed: int) -> None:
+        self._directory = directory
+        self._seed = seed
+
+    def start_bundle(self) -> None:
+        """Begins with no rows."""
+        self._runs = sorting.RunWriter(self._directory)
+
+    def process(self, item: Row | Reject) -> Iterator[Any]:
+        """Takes one row."""
+        if isinstance(item, Reject):
+            yield TaggedOutput(_REJECTS, item)
+        elif item.split not in (None, *SPLITS):
+            reason = f"split {item.split!r} is none of {', '.join(SPLITS)}"
+            yield TaggedOutput(_REJECTS, Reject(item.origin, item.id, reason))
+        else:
+            yield from self._runs.add((shards.hash_id(item.id, self._seed, "order"), item.id), item)
+
+    def finish_bundle(self) -> Iterator[Any]:
+        """Writes the rows that are left."""
+        for run in self._runs.flush():
+            yield WindowedValue(run, GlobalWindow().max_timestamp(), [GlobalWindow()])
 
 
 def _split(row: Row, options: PlanOptions) -> str:
@@ -60,89 +85,106 @@ def _split(row: Row, options: PlanOptions) -> str:
     return "validation" if fraction < options.validation_fraction else "train"
 
 
-def _to_example(
-    rows_of_id: tuple[str, Iterable[Row]], taxonomy: Taxonomy, options: PlanOptions
-) -> Iterator[Any]:
-    row, rejects = join_rows(rows_of_id[1])
-    for reject in rejects:
-        yield TaggedOutput(_REJECTS, reject)
-    try:
-        labels = close_labels(row, taxonomy)
-    except LabelError as error:
-        yield TaggedOutput(_REJECTS, Reject(row.origin, row.id, str(error)))
-    else:
-        order = shards.hash_id(row.id, options.seed, "order")
-        yield Example(order, _split(row, options), row, labels)
+class PlannedRange(NamedTuple):
+    """A range of the order, ready to be read: its number, its file of Examples, and how many of
+    each split are in it."""
+
+    range_: int
+    path: str
+    counts: dict[str, int]
 
 
-def _by_shard(
-    example: Example, counts: dict[str, int], options: PlanOptions
-) -> tuple[tuple[Any, ...], Example]:
-    key = shards.shard_key(example, counts[example.split], options.examples_per_shard)
-    return tuple(key), example
+class _Planner(NamedTuple):
+    """What makes Examples of rows."""
+
+    taxonomy: Taxonomy
+    options: PlanOptions
+    directory: str
+
+    def _examples(self, paths: Iterable[str]) -> Iterator[Example | Reject]:
+        for (order, _), rows in sorting.merge_runs(paths):
+            row, rejects = join_rows(rows)
+            yield from rejects
+            try:
+                labels = close_labels(row, self.taxonomy)
+            except LabelError as error:
+                yield Reject(row.origin, row.id, str(error))
+            else:
+                yield Example(order, _split(row, self.options), row, labels)
+
+    def plan_range(self, range_: int, paths: Iterable[str]) -> Iterator[Any]:
+        """Merges the runs of one range into its file; gives a PlannedRange, and rejects."""
+        counts: Counter[str] = Counter()
+        rejects = []
+
+        def good() -> Iterator[Example]:
+            for item in self._examples(paths):
+                if isinstance(item, Reject):
+                    rejects.append(item)
+                else:
+                    counts[item.split] += 1
+                    yield item
+
+        path = sorting.write_items(good(), self.directory, f"examples-{range_:03d}")
+        yield PlannedRange(range_, path, dict(counts))
+        for reject in rejects:
+            yield TaggedOutput(_REJECTS, reject)
 
 
-def _all_keys(counts: dict[str, int], options: PlanOptions) -> list[tuple[Any, None]]:
-    return [(tuple(key), None) for key in shards.shard_keys(counts, options.examples_per_shard)]
+def _add_counts(counts: Iterable[dict[str, int]]) -> dict[str, int]:
+    return dict(sum(map(Counter, counts), Counter()))
 
 
-def _in_order(group: tuple[Any, Iterable[Example | None]]) -> tuple[ShardKey, list[Example]]:
-    key, examples = group
-    found = (example for example in examples if example is not None)
-    ordered = sorted(found, key=lambda example: (example.order, example.row.id))
-    return ShardKey(*key), ordered
-
-
-def _split_off_rejects(step: Callable[..., Iterator[Any]], output_type: Any) -> Any:
-    flat_map = beam.FlatMap(step).with_output_types(output_type)
-    return flat_map.with_outputs(_REJECTS, main=_GOOD)
+def _plan_shards(
+    counts: dict[str, int], ranges: Iterable[PlannedRange], options: PlanOptions
+) -> Iterator[tuple[ShardKey, list[str]]]:
+    paths = {each.range_: each.path for each in ranges}
+    for key in shards.shard_keys(counts, options.examples_per_shard):
+        overlapping = sorting.ranges_of(key.place, key.num_shards)
+        yield key, [paths[range_] for range_ in overlapping if range_ in paths]
 
 
 class PlanShards(beam.PTransform):
     """PCollection of Row | Reject -> {"shards", "counts", "rejects"}.
 
-    `shards` holds (ShardKey, [Example] in order), one of every shard, also of an empty one;
-    `counts` one dict, split -> number of images; `rejects` a Reject for each row that can't be
-    used.
+    `shards` holds (ShardKey, paths of what `shards.read_shard` reads), one of every shard, also of
+    an empty one; `counts` one dict, split -> number of images; `rejects` a Reject for each row that
+    can't be used.
+
+    Args:
+      taxonomy: of the labels.
+      options: where an image goes.
+      directory: for the rows meanwhile; every worker must reach it.
     """
 
-    def __init__(self, taxonomy: Taxonomy, options: PlanOptions) -> None:
+    def __init__(self, taxonomy: Taxonomy, options: PlanOptions, directory: str) -> None:
         super().__init__()
-        self._taxonomy = taxonomy
-        self._options = options
+        self._planner = _Planner(taxonomy, options, directory)
 
     def expand(self, rows: Any) -> dict[str, Any]:
         """Builds the steps."""
-        by_id = rows | "ById" >> _split_off_rejects(_by_id, tuple[str, Any])
-        to_example = functools.partial(_to_example, taxonomy=self._taxonomy, options=self._options)
-        closed = (
-            by_id[_GOOD]
-            | "JoinId" >> beam.GroupByKey()
-            | "CloseLabels" >> _split_off_rejects(to_example, Any)
-        )
-        examples = closed[_GOOD]
+        planner = self._planner
+        write_runs = beam.ParDo(WriteRuns(planner.directory, planner.options.seed))
+        runs = rows | "WriteRuns" >> write_runs.with_outputs(_REJECTS, main=_GOOD)
+        merge = beam.FlatMapTuple(planner.plan_range).with_outputs(_REJECTS, main=_GOOD)
+        ranges = runs[_GOOD] | "GroupRange" >> beam.GroupByKey() | "PlanRange" >> merge
         counts = (
-            examples
-            | "Split" >> beam.Map(lambda example: example.split)
-            | "CountSplit" >> beam.combiners.Count.PerElement()
-            | "Counts" >> beam.combiners.ToDict()
+            ranges[_GOOD]
+            | "RangeCounts" >> beam.Map(lambda each: each.counts)
+            | "Counts" >> beam.CombineGlobally(_add_counts)
         )
-        by_shard = examples | "ByShard" >> beam.Map(
-            _by_shard, beam.pvalue.AsSingleton(counts), self._options
-        )
-        all_keys = counts | "AllShards" >> beam.FlatMap(_all_keys, self._options)
         planned = (
-            (by_shard, all_keys)
-            | "WithEmpty" >> beam.Flatten()
-            | "GroupShard" >> beam.GroupByKey()
-            | "InOrder" >> beam.Map(_in_order)
+            counts
+            | "Shards"
+            >> beam.FlatMap(_plan_shards, beam.pvalue.AsList(ranges[_GOOD]), planner.options)
+            | "Deal" >> beam.Reshuffle()
         )
-        rejects = (by_id[_REJECTS], closed[_REJECTS]) | "Rejects" >> beam.Flatten()
+        rejects = (runs[_REJECTS], ranges[_REJECTS]) | "Rejects" >> beam.Flatten()
         return {"shards": planned, "counts": counts, "rejects": rejects}
 
 
 class WriteShards(beam.DoFn):
-    """(ShardKey, [Example]) -> nothing: writes the shard (see `shards.write_shard`).
+    """(ShardKey, paths of its rows) -> nothing: writes the shard (see `shards.write_shard`).
 
     Args:
       source: where the pixels come from.
@@ -167,7 +209,7 @@ class WriteShards(beam.DoFn):
                 self._num_processes, context, shards.watch_parent
             )
 
-    def process(self, shard: tuple[ShardKey, list[Example]]) -> None:
+    def process(self, shard: tuple[ShardKey, list[str]]) -> None:
         """Writes a shard here, or has it written by the pool."""
         write = functools.partial(
             shards.write_shard, *shard, source=self._source, directory=self._directory
@@ -176,7 +218,7 @@ class WriteShards(beam.DoFn):
             write()
             return
         self._pending.append(self._pool.submit(write))
-        if len(self._pending) > 2 * self._num_processes:  # bounds the rows that wait in memory
+        if len(self._pending) > 2 * self._num_processes:  # bounds how much is lost when one fails
             self._pending.pop(0).result()
 
     def finish_bundle(self) -> None:
@@ -212,11 +254,12 @@ class BuildShards(beam.PTransform):
     def expand(self, pipeline: Any) -> Any:
         """Builds the steps."""
         rows = self._source.rows
+        rows_directory = str(shards.rows_path(self._directory))
         plan = (
             pipeline
             | "Start" >> beam.Create([None])
             | "Rows" >> beam.FlatMap(lambda _: rows())
-            | "PlanShards" >> PlanShards(self._source.taxonomy, self._options)
+            | "PlanShards" >> PlanShards(self._source.taxonomy, self._options, rows_directory)
         )
         _ = plan["counts"] | "WriteCounts" >> beam.Map(
             _write_json, self._directory, shards.COUNTS_FILE

@@ -10,6 +10,7 @@ that it is finished, and a later run skips it.
 
 import dataclasses
 import hashlib
+import itertools
 import json
 import multiprocessing
 import os
@@ -17,12 +18,12 @@ import struct
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import tensorflow_datasets as tfds
 
-from data_prep import images, tfrecord
+from data_prep import images, sorting, tfrecord
 from data_prep.annotations import make_groups
 from data_prep.labels import Labels
 from data_prep.sources.source import Annotations, Picture, Reject, Row, Source
@@ -30,6 +31,7 @@ from revisit.data import records
 
 BUILD_DIRECTORY = ".build"  # inside the data set's directory, until it is whole
 COUNTS_FILE = "counts.json"  # there: split -> number of images
+ROWS_DIRECTORY = "rows"  # there: what the rows are sorted in
 ROW_REJECTS_FILE = "rejects.json"  # there: rows that came to no shard
 
 
@@ -71,21 +73,29 @@ def hash_fraction(id_: str, seed: int, purpose: str) -> float:
     return hash_id(id_, seed, purpose) / 2**64
 
 
-def shard_key(example: Example, num_images: int, examples_per_shard: int) -> ShardKey:
-    """The shard that an image belongs to.
-
-    Args:
-      example: the image.
-      num_images: in its split.
-      examples_per_shard: on average: shards are equal ranges of hashes, not equal counts.
-    """
-    num_shards = count_shards(num_images, examples_per_shard)
-    return ShardKey(example.split, example.order * num_shards >> 64, num_shards)
-
-
 def count_shards(num_images: int, examples_per_shard: int) -> int:
     """Number of shards of a split: the nearest to the wanted size, at least one."""
     return max(1, round(num_images / examples_per_shard))
+
+
+def rows_path(directory: str) -> Any:
+    """Where the rows lie while they are sorted."""
+    return tfds.core.Path(directory) / BUILD_DIRECTORY / ROWS_DIRECTORY
+
+
+def read_shard(key: ShardKey, paths: Iterable[str]) -> Iterator[Example]:
+    """The images of one shard in order: shards are equal ranges of hashes, not equal counts.
+
+    Args:
+      key: which shard.
+      paths: of files of Examples, each in order, that together hold all of the shard.
+    """
+    for example in itertools.chain.from_iterable(map(sorting.read_items, paths)):
+        place = example.order * key.num_shards >> 64
+        if place > key.place:
+            return
+        if place == key.place and example.split == key.split:
+            yield example
 
 
 @dataclasses.dataclass
@@ -212,14 +222,14 @@ def _write_records(examples: Iterable[Example], source: Source, path: Any) -> Sh
     return report
 
 
-def write_shard(key: ShardKey, examples: Iterable[Example], source: Source, directory: str) -> None:
+def write_shard(key: ShardKey, paths: Iterable[str], source: Source, directory: str) -> None:
     """Writes one shard and its report, unless a former run finished it.
 
     A shard of which images were rejected is written again: they may have been mended since.
 
     Args:
       key: which shard.
-      examples: its images, in order.
+      paths: of its rows (see `read_shard`).
       source: where they come from.
       directory: the data set's.
     """
@@ -229,7 +239,7 @@ def write_shard(key: ShardKey, examples: Iterable[Example], source: Source, dire
     root = tfds.core.Path(directory)
     # A name of its own for each try: two workers may try the same shard on some runners.
     unfinished = root / BUILD_DIRECTORY / f"{key.name}.{uuid.uuid4().hex}"
-    report = _write_records(examples, source, unfinished)
+    report = _write_records(read_shard(key, paths), source, unfinished)
     unfinished.replace(root / key.name)
     unfinished.write_text(report.to_json())
     unfinished.replace(report_path(directory, key))

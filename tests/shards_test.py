@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from data_prep import images, shards
+from data_prep import images, shards, sorting
 from data_prep.labels import Labels
 from data_prep.shards import Example, ShardKey
 from data_prep.sources.source import Annotations, Object, Picture, Reject, Row, Source
@@ -42,6 +42,11 @@ def directory(tmp_path):
     return str(tmp_path)
 
 
+def write_shard(directory, source, *references):
+    path = sorting.write_items(make_examples(*references), directory + "/.build", "examples")
+    shards.write_shard(KEY, [path], source, directory)
+
+
 def read_shard(directory, contents=NOTHING_MORE):
     path = f"{directory}/{KEY.name}"
     return [records.parse_record(one, contents) for one in tf.data.TFRecordDataset(path)]
@@ -60,13 +65,15 @@ def test_hashes_are_uniform():
     assert np.all(np.abs(counts - 2000) < 5 * 2000**0.5)
 
 
-def test_shards_are_ranges_of_the_order():
-    def key(order):
-        example = make_examples("1")[0]._replace(order=order)
-        return shards.shard_key(example, num_images=100, examples_per_shard=25)
-
-    assert [key(place * 2**62).place for place in range(4)] == [0, 1, 2, 3]
-    assert key(2**64 - 1) == ("train", 3, 4)
+def test_shards_are_ranges_of_the_order(tmp_path):
+    examples = [make_examples("1")[0]._replace(order=quarter * 2**62) for quarter in range(4)]
+    examples.insert(2, examples[1]._replace(split="test"))
+    halves = [
+        sorting.write_items(half, str(tmp_path), "half") for half in (examples[:2], examples[2:])
+    ]
+    keys = shards.shard_keys({"train": 100}, examples_per_shard=25)
+    found = [[example.order for example in shards.read_shard(key, halves)] for key in keys]
+    assert found == [[0], [2**62], [2**63], [3 * 2**62]]
 
 
 @pytest.mark.parametrize("num_images, expected", [(0, 1), (1, 1), (149, 1), (151, 2), (1000, 10)])
@@ -75,7 +82,7 @@ def test_the_number_of_shards_is_the_nearest(num_images, expected):
 
 
 def test_a_shard_holds_its_records_in_order(directory):
-    shards.write_shard(KEY, make_examples("1", "2", "3"), make_source(), directory)
+    write_shard(directory, make_source(), "1", "2", "3")
     found = read_shard(directory)
     assert [record["id"].numpy() for record in found] == [b"id0", b"id1", b"id2"]
     assert found[0]["labels"]["confidence"].numpy().tolist() == [1.0, 0.5]
@@ -83,7 +90,7 @@ def test_a_shard_holds_its_records_in_order(directory):
 
 def test_annotations_come_with_the_pixels(directory):
     contents = Contents(truth=True, objects=True, mask=True, people=True)
-    shards.write_shard(KEY, make_examples("1"), make_source(contents), directory)
+    write_shard(directory, make_source(contents), "1")
     (record,) = read_shard(directory, contents)
     assert record["objects"]["box"].numpy().tolist() == [[0, 0, 0.5, 1]]
     assert record["objects"]["label"].numpy().tolist() == [1]
@@ -94,7 +101,7 @@ def test_annotations_come_with_the_pixels(directory):
 
 
 def test_the_report_counts(directory):
-    shards.write_shard(KEY, make_examples("1", "broken", "2"), make_source(), directory)
+    write_shard(directory, make_source(), "1", "broken", "2")
     report = shards.read_report(directory, KEY)
     assert report.num_examples == 2
     assert report.positive_counts == {0: 2, 1: 2}
@@ -123,20 +130,20 @@ def test_a_finished_shard_is_not_read_again(directory):
     seen = []
     source = make_source()._replace(read=functools.partial(count_reads, seen=seen))
     for _ in range(2):
-        shards.write_shard(KEY, make_examples("1", "2"), source, directory)
+        write_shard(directory, source, "1", "2")
     assert seen == ["id0", "id1"]
 
 
 def test_a_shard_with_rejects_is_tried_again(directory):
-    shards.write_shard(KEY, make_examples("broken", "2"), make_source(), directory)
+    write_shard(directory, make_source(), "broken", "2")
     assert len(read_shard(directory)) == 1
-    shards.write_shard(KEY, make_examples("1", "2"), make_source(), directory)
+    write_shard(directory, make_source(), "1", "2")
     assert len(read_shard(directory)) == 2
 
 
 def test_an_unknown_label_of_a_box_is_a_reject(directory):
     source = make_source(Contents(objects=True))._replace(taxonomy=make_taxonomy(["a"], []))
-    shards.write_shard(KEY, make_examples("1"), source, directory)
+    write_shard(directory, source, "1")
     (reject,) = shards.read_report(directory, KEY).rejects
     assert reject.reason == "unknown label 'b' of a box"
 
@@ -147,12 +154,12 @@ def test_no_unfinished_file_has_a_shard_s_name(directory, tmp_path):
 
     source = make_source()._replace(read=stop)
     with pytest.raises(KeyboardInterrupt):
-        shards.write_shard(KEY, make_examples("1"), source, directory)
+        write_shard(directory, source, "1")
     assert [path.name for path in tmp_path.iterdir()] == [".build"]
     assert shards.read_report(directory, KEY) is None
 
 
 def test_a_report_is_json(directory, tmp_path):
-    shards.write_shard(KEY, make_examples("1"), make_source(), directory)
+    write_shard(directory, make_source(), "1")
     report = json.loads((tmp_path / ".build" / f"{KEY.name}.json").read_text())
     assert report["num_examples"] == 1
