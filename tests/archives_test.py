@@ -7,18 +7,9 @@ from data_prep.sources.archives import Member, list_members
 from data_prep.sources.files import Span, read_span, whole_file
 from data_prep.sources.source import Reject
 from revisit.errors import UserError
+from tests.tars import make_tar
 
 LONG_NAME = "folder/" * 30 + "name.jpg"  # over 100 characters: takes headers of its own
-
-
-def make_tar(members, form=tarfile.GNU_FORMAT):
-    content = io.BytesIO()
-    with tarfile.open(fileobj=content, mode="w", format=form) as archive:
-        for name, data in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            archive.addfile(info, io.BytesIO(data))
-    return content.getvalue()
 
 
 MEMBERS = {"a/1.jpg": b"one" * 300, "./2.jpg": b"", LONG_NAME: b"three"}

@@ -1,7 +1,5 @@
-import io
 import json
 import pickle
-import tarfile
 
 import numpy as np
 import pytest
@@ -9,6 +7,7 @@ import pytest
 from data_prep.sources.manifest import make_source
 from data_prep.sources.source import Reject, SourceOptions
 from revisit.errors import UserError
+from tests.tars import make_tar
 
 
 @pytest.fixture
@@ -217,17 +216,11 @@ def test_missing_files_and_folders_are_named(tmp_path, read):
         make_source(options)
 
 
-def write_tar(path, members):
-    with tarfile.open(path, "w") as archive:
-        for name, content in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-
-
 def test_a_path_may_lead_into_a_tar(read, tmp_path):
     (tmp_path / "more").mkdir()
-    write_tar(tmp_path / "more" / "photos.tar", {"./a/1.jpg": b"first", "b.jpg": b"second"})
+    (tmp_path / "more" / "photos.tar").write_bytes(
+        make_tar({"./a/1.jpg": b"first", "b.jpg": b"second"})
+    )
     (tmp_path / "folder.tar").mkdir()
     (tmp_path / "folder.tar" / "3.jpg").write_bytes(b"third")
     paths = ["more/photos.tar/b.jpg", "more/photos.tar/a/1.jpg", "folder.tar/3.jpg"]
@@ -241,7 +234,7 @@ def test_a_path_may_lead_into_a_tar(read, tmp_path):
 
 
 def test_images_may_be_one_tar(read, tmp_path):
-    write_tar(tmp_path / "photos.tar", {"a/1.jpg": b"first"})
+    (tmp_path / "photos.tar").write_bytes(make_tar({"a/1.jpg": b"first"}))
     read("path,labels\na/1.jpg,dog\n")
     manifest, images = str(tmp_path / "labels.csv"), str(tmp_path / "photos.tar")
     source = make_source(SourceOptions(manifest=manifest, images=images))
@@ -264,7 +257,7 @@ def link_photos(tmp_path):
     (tmp_path / "images" / "real.jpg").write_bytes(b"inside")
     (tmp_path / "images" / "link.jpg").symlink_to(tmp_path / "outside" / "1.jpg")
     (tmp_path / "images" / "folder").symlink_to(tmp_path / "outside")
-    write_tar(tmp_path / "outside" / "a.tar", {"1.jpg": b"outside"})
+    (tmp_path / "outside" / "a.tar").write_bytes(make_tar({"1.jpg": b"outside"}))
     (tmp_path / "images" / "a.tar").symlink_to(tmp_path / "outside" / "a.tar")
 
 

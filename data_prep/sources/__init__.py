@@ -2,10 +2,13 @@
 
 from collections.abc import Callable
 
-from data_prep.sources import manifest, microworld
+from data_prep.sources import image_folder, imagenet21k, manifest, microworld, webdataset
 from data_prep.sources.source import Source, SourceOptions
 
 SOURCES: dict[str, Callable[[SourceOptions], Source]] = {
+    "image_folder": image_folder.make_source,
+    "imagenet21k": imagenet21k.make_source,
     "manifest": manifest.make_source,
     "microworld": microworld.make_source,
+    "webdataset": webdataset.make_source,
 }

@@ -1,10 +1,23 @@
-"""Text files that people bring: UTF-8, with or without a byte order mark, any line ends."""
+"""Text files that people bring: UTF-8, with or without a byte order mark, any line ends; compressed
+where the name ends in .xz."""
 
 import csv
+import lzma
 import os
 from collections.abc import Iterator
+from typing import IO, Any
 
 from revisit.errors import UserError
+
+
+def _opener(path: str) -> Any:
+    return lzma.open if path.endswith(".xz") else open
+
+
+def open_text(path: str) -> IO[str]:
+    """Opens a text file, with the line ends that it has."""
+    file: IO[str] = _opener(path)(path, "rt", encoding="utf-8-sig", newline="")
+    return file
 
 
 def check_text(path: str) -> None:
@@ -15,7 +28,7 @@ def check_text(path: str) -> None:
     """
     if not os.path.isfile(path):
         raise UserError(f"no file at {path!r}: check the path")
-    with open(path, "rb") as file:
+    with _opener(path)(path, "rb") as file:
         for number, line in enumerate(file, 1):
             try:
                 line.decode("utf-8")
@@ -28,7 +41,7 @@ def check_text(path: str) -> None:
 
 def read_lines(path: str) -> Iterator[tuple[int, str]]:
     """The lines that are not empty, with their numbers, from 1."""
-    with open(path, encoding="utf-8-sig") as file:
+    with open_text(path) as file:
         for number, line in enumerate(file, 1):
             if line.strip():
                 yield number, line.strip()
@@ -41,7 +54,7 @@ def read_cells(path: str) -> Iterator[tuple[int, list[str]]]:
     Raises:
       UserError: what the csv module can't read (the line is named).
     """
-    with open(path, encoding="utf-8-sig", newline="") as file:
+    with open_text(path) as file:
         delimiter = "\t" if "\t" in file.readline() else ","
         file.seek(0)
         reader = csv.reader(file, delimiter=delimiter)

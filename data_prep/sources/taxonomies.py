@@ -31,7 +31,7 @@ import yaml
 
 from data_prep.sources import wordnet
 from data_prep.sources.source import Reject, Row
-from data_prep.sources.tables import check_text, read_cells, read_lines
+from data_prep.sources.tables import check_text, open_text, read_cells, read_lines
 from revisit.data.taxonomy import ClassGraph, Taxonomy, make_taxonomy, read_graph
 from revisit.errors import UserError
 
@@ -114,7 +114,7 @@ _TEXT_FORMS: dict[str, Callable[[str], ClassGraph]] = {
 
 
 def _read_text(path: str) -> ClassGraph:
-    with open(path, encoding="utf-8-sig") as file:
+    with open_text(path) as file:
         first = file.readline()
     return next(read for begin, read in _TEXT_FORMS.items() if re.match(begin, first))(path)
 
@@ -131,7 +131,7 @@ def _branches(tree: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _read_yaml(path: str) -> ClassGraph:
-    with open(path, encoding="utf-8-sig") as file:
+    with open_text(path) as file:
         try:
             tree = yaml.load(file, _Loader)
         except (yaml.YAMLError, RecursionError) as error:
@@ -169,7 +169,7 @@ def _read_open_images(tree: dict[str, Any]) -> ClassGraph:
 
 def _read_json(path: str) -> ClassGraph:
     try:
-        with open(path, encoding="utf-8-sig") as file:
+        with open_text(path) as file:
             content = json.load(file)
         if isinstance(content, dict) and "LabelName" in content:
             return _read_open_images(content)
@@ -196,7 +196,7 @@ def read_classes(path: str) -> ClassGraph:
       UserError: no such file, or not a form we know.
     """
     check_text(path)
-    ending = os.path.splitext(path)[1].lower()
+    ending = os.path.splitext(path.removesuffix(".xz"))[1].lower()
     if ending not in _READERS:
         raise UserError(f"{path!r}: a taxonomy file ends in one of {', '.join(_READERS)}")
     return _READERS[ending](path)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from data_prep.sources.tables import read_lines
+from data_prep.sources.tables import open_text, read_lines
 from revisit.data.taxonomy import ClassGraph
 from revisit.errors import UserError
 
@@ -28,7 +28,7 @@ def _parse_synset(line: str) -> tuple[str, Synset]:
 
 
 def _synsets(path: str) -> Iterator[tuple[str, Synset]]:
-    with open(path, encoding="utf-8") as file:
+    with open_text(path) as file:
         for number, line in enumerate(file, 1):
             if line.startswith(" "):  # the licence
                 continue
