@@ -55,7 +55,7 @@ def _jpegs() -> tf.Tensor:
 
 def _decoder(loaded: LoadedModel, jpegs: tf.Tensor) -> Callable[[], object]:
     dataset = tf.data.Dataset.from_tensor_slices(jpegs)
-    dataset = dataset.map(loaded.task.eval_image, tf.data.AUTOTUNE).batch(BATCH_SIZE)
+    dataset = dataset.map(loaded.task.eval_example, tf.data.AUTOTUNE).batch(BATCH_SIZE)
     # A new iterator each time, so that nothing has been decoded ahead.
     return lambda: next(iter(dataset))
 
@@ -64,13 +64,14 @@ def _compare(loaded: LoadedModel, version: pathlib.Path) -> None:
     model = tf.saved_model.load(str(version))
     jpegs = _jpegs()
     pixels = tf.random.stateless_uniform([BATCH_SIZE, CROP, CROP, 3], (0, 0), -1.0, 1.0)
+    batch = {"image": pixels}
     c5 = loaded.backbone.output["c5"]
     predictor = keras.Model(loaded.backbone.input, loaded.head({"c5": c5}))
     from_pixels, from_bytes, call, predict, decode = table.median_seconds(
         [
             lambda: model.signatures["images"](images=pixels)["scores"].numpy(),
             lambda: model.signatures["serving_default"](image_bytes=jpegs)["scores"].numpy(),
-            lambda: forward(loaded.backbone, loaded.head, pixels, False, False)["logits"].numpy(),
+            lambda: forward(loaded.backbone, loaded.head, batch, False, False)["logits"].numpy(),
             lambda: predictor.predict_on_batch(pixels)["logits"],
             _decoder(loaded, jpegs),
         ],

@@ -52,7 +52,7 @@ class _Wrapped(keras.Model):
         self._backbone, self._head = state.backbone, state.head
 
     def call(self, batch: dict, training: bool = False) -> tf.Tensor:
-        outputs = forward(self._backbone, self._head, batch["image"], training, training)
+        outputs = forward(self._backbone, self._head, batch, training, training)
         self.add_loss(tf.reduce_mean(self._plan.task.loss(outputs, batch)))
         return outputs["logits"]
 

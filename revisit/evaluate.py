@@ -25,6 +25,7 @@ def main(argv: Sequence[str]) -> None:
         raise UserError("--workdir is missing: name the workdir of a run")
 
     cli.import_tensorflow()
+    from revisit.training.logs import write_results
     from revisit.training.scoring import score
 
     report = score(_WORKDIR.value, _CHECKPOINT.value, _DATA.value, _SPLIT.value)
@@ -32,6 +33,8 @@ def main(argv: Sequence[str]) -> None:
         print(f"{name:24s} {value:,.6g}")
     if _OUT.value:
         os.makedirs(os.path.dirname(os.path.abspath(_OUT.value)), exist_ok=True)
+        results = report.pop("results")
+        write_results(os.path.splitext(_OUT.value)[0], results)
         with open(_OUT.value, "w") as file:
             json.dump(report, file, indent=2)
         print(f"written to {_OUT.value}")

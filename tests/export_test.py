@@ -40,7 +40,7 @@ def test_two_exports_give_two_versions_and_the_newest_answers(finished_run, tmp_
     assert len(rows) == 5  # of 6 classes, config.task.export_top_k
     loaded = load_model(str(finished_run))
     batch = images.to_model_range(images.eval_image(photograph.read_bytes(), 40, 32)[tf.newaxis])
-    logits = forward(loaded.backbone, loaded.head, batch, False, False)["logits"]
+    logits = forward(loaded.backbone, loaded.head, {"image": batch}, False, False)["logits"]
     best = int(np.argmax(logits))
     assert rows[0].split()[:2] == [
         f"{tf.sigmoid(logits)[0, best].numpy():.3f}",

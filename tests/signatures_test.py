@@ -45,7 +45,7 @@ def evaluated(loaded, encoded):
     """The model's outputs on images as evaluation's input pipeline gives them, one by one."""
     batch = tf.stack([images.eval_image(tf.constant(one), 40, 32) for one in encoded])
     inputs = images.to_model_range(batch)
-    return inputs, forward(loaded.backbone, loaded.head, inputs, False, False)
+    return inputs, forward(loaded.backbone, loaded.head, {"image": inputs}, False, False)
 
 
 def test_bytes_give_what_evaluation_computes_on_the_same_files(loaded, signatures, encoded):

@@ -9,8 +9,9 @@ OUT/3/model_card.md                  for people
 import pathlib
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import tensorflow as tf
 
@@ -39,14 +40,19 @@ def export(workdir: str, out: str, which: str = "last") -> pathlib.Path:
     """
     loaded = load_model(workdir, which)
     with _aside(pathlib.Path(out)) as directory:
-        _write_saved_model(loaded, pathlib.Path(workdir), directory)
-        data = loaded.config.data
-        write_warmup_requests(directory, data.resize, data.crop)
+        signatures = make_signatures(loaded)
+        _write_saved_model(loaded, signatures, pathlib.Path(workdir), directory)
+        write_warmup_requests(directory, signatures, loaded.task.image_size)
         write_card(directory, pathlib.Path(workdir), loaded)
         return _publish(directory)
 
 
-def _write_saved_model(loaded: LoadedModel, workdir: pathlib.Path, directory: pathlib.Path) -> None:
+def _write_saved_model(
+    loaded: LoadedModel,
+    signatures: Mapping[str, Any],
+    workdir: pathlib.Path,
+    directory: pathlib.Path,
+) -> None:
     module = tf.Module()
     # The variables, not the Keras models around them: those would be traced and written once more,
     # layer by layer, for Keras alone to read.
@@ -54,7 +60,7 @@ def _write_saved_model(loaded: LoadedModel, workdir: pathlib.Path, directory: pa
     module.assets = [
         tf.saved_model.Asset(str(workdir / name)) for name in (CONFIG_FILE, TAXONOMY_FILE)
     ]
-    tf.saved_model.save(module, str(directory), signatures=make_signatures(loaded))
+    tf.saved_model.save(module, str(directory), signatures=signatures)
 
 
 @contextmanager

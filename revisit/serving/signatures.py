@@ -4,10 +4,11 @@
 |-----------------|----------------------------------------|------------------------------------|
 | serving_default | image_bytes [B] string                 | the task's `serve`, features [B, F] |
 | features        | image_bytes [B] string                 | features [B, F] float32            |
-| images          | images [B, S, S, 3] float32 in [-1, 1] | as serving_default                 |
+| images          | images [B, H, W, 3] float32 in [-1, 1] | as serving_default                 |
 
-Bytes are a JPEG, PNG, GIF or BMP. B is free; S is the side of evaluation's crop. Decoding and
-resizing are evaluation's own code, inside the graph.
+Bytes are a JPEG, PNG, GIF or BMP. B is free; H and W are those of evaluation's images. Decoding and
+resizing are evaluation's own code, inside the graph. A task without pooled features has no
+signature `features`.
 """
 
 from collections.abc import Mapping
@@ -21,28 +22,26 @@ Outputs = dict[str, tf.Tensor]
 
 
 def make_signatures(loaded: LoadedModel) -> dict[str, tf.types.experimental.ConcreteFunction]:
-    """Traces the three signatures of the table above for a trained model."""
-    crop = loaded.config.data.crop
+    """Traces the signatures of the table above for a trained model."""
+    task = loaded.task
     byte_strings = tf.TensorSpec([None], tf.string, name="image_bytes")
-    floats = tf.TensorSpec([None, crop, crop, 3], tf.float32, name="images")
+    floats = tf.TensorSpec([None, *task.image_size, 3], tf.float32, name="images")
+    example = tf.function(task.eval_example).get_concrete_function(tf.TensorSpec([], tf.string))
 
-    def decode(image_bytes: tf.Tensor) -> tf.Tensor:
+    def decode(image_bytes: tf.Tensor) -> Outputs:
         # The decoders are CPU kernels, and a resize elsewhere would differ in the last bits from
         # training's. One bad row fails the whole call: in a graph no row can fail alone.
         with tf.device("/device:CPU:0"):
-            pixels = tf.map_fn(
-                loaded.task.eval_image,
-                image_bytes,
-                fn_output_signature=tf.TensorSpec([crop, crop, 3], tf.uint8),
-            )
-        return to_model_range(pixels)
+            specs = tf.nest.map_structure(tf.type_spec_from_value, example.structured_outputs)
+            batch = tf.map_fn(task.eval_example, image_bytes, fn_output_signature=specs)
+        return {**batch, "image": to_model_range(batch["image"])}
 
-    def run(inputs: tf.Tensor) -> Outputs:
-        return forward(loaded.backbone, loaded.head, inputs, train_backbone=False, training=False)
+    def run(batch: Outputs) -> Outputs:
+        return forward(loaded.backbone, loaded.head, batch, train_backbone=False, training=False)
 
-    def answer(inputs: tf.Tensor) -> Outputs:
-        outputs = run(inputs)
-        return {**loaded.task.serve(outputs), **_features(outputs)}
+    def answer(batch: Outputs) -> Outputs:
+        outputs = run(batch)
+        return {**task.serve(outputs, batch), **_features(outputs)}
 
     # The parameters' names below are the names of the inputs on the wire.
     def serving_default(image_bytes: tf.Tensor) -> Outputs:
@@ -52,14 +51,16 @@ def make_signatures(loaded: LoadedModel) -> dict[str, tf.types.experimental.Conc
         return _features(run(decode(image_bytes)))
 
     def from_pixels(images: tf.Tensor) -> Outputs:
-        return answer(images)
+        return answer({"image": images})
 
-    return {
+    signatures = {
         "serving_default": tf.function(serving_default).get_concrete_function(byte_strings),
-        "features": tf.function(features).get_concrete_function(byte_strings),
         "images": tf.function(from_pixels).get_concrete_function(floats),
     }
+    if "features" in signatures["images"].structured_outputs:
+        signatures["features"] = tf.function(features).get_concrete_function(byte_strings)
+    return signatures
 
 
 def _features(outputs: Mapping[str, tf.Tensor]) -> Outputs:
-    return {"features": tf.cast(outputs["features"], tf.float32)}
+    return {name: tf.cast(outputs[name], tf.float32) for name in ("features",) if name in outputs}

@@ -4,7 +4,7 @@ TFRecords of PredictionLog, https://www.tensorflow.org/tfx/serving/saved_model_w
 """
 
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import tensorflow as tf
 from tensorflow.core.framework import tensor_pb2
@@ -14,28 +14,29 @@ WARMUP_PATH = "assets.extra/tf_serving_warmup_requests"
 
 
 def warmup_requests(
-    size: int, crop: int, batch_sizes: Sequence[int]
+    signatures: Iterable[str], image_size: tuple[int, int], batch_sizes: Sequence[int]
 ) -> Iterator[prediction_log_pb2.PredictionLog]:
     """One request a signature and batch size; plain images need few bytes and every kernel.
 
     Args:
-      size: side that the model resizes images to, pixels.
-      crop: side of its input, pixels.
+      signatures: names of the model's signatures.
+      image_size: height and width of its input, pixels.
       batch_sizes: images in a request.
     """
-    # One pixel wider than `size`: an image that has the size would skip the resize.
+    height, width = image_size
+    # Half as high: an image that has the right size would skip the resize.
     encoded = tf.io.encode_jpeg(
-        tf.fill([size + 1, size + 1, 3], tf.constant(128, tf.uint8))
+        tf.fill([height // 2, width, 3], tf.constant(128, tf.uint8))
     ).numpy()
     for batch_size in batch_sizes:
-        yield _request(
-            "serving_default", "image_bytes", tf.make_tensor_proto([encoded] * batch_size)
-        )
-        yield _request("features", "image_bytes", tf.make_tensor_proto([encoded] * batch_size))
+        as_bytes = tf.make_tensor_proto([encoded] * batch_size)
         # A tensor of one value is written as that value and its shape.
-        yield _request(
-            "images", "images", tf.make_tensor_proto(0.0, shape=[batch_size, crop, crop, 3])
-        )
+        as_pixels = tf.make_tensor_proto(0.0, shape=[batch_size, height, width, 3])
+        for name in signatures:
+            if name == "images":
+                yield _request(name, "images", as_pixels)
+            else:
+                yield _request(name, "image_bytes", as_bytes)
 
 
 def _request(
@@ -49,10 +50,12 @@ def _request(
     )
 
 
-def write_warmup_requests(version_directory: pathlib.Path, size: int, crop: int) -> None:
+def write_warmup_requests(
+    version_directory: pathlib.Path, signatures: Iterable[str], image_size: tuple[int, int]
+) -> None:
     """Writes the requests for batches of one image and of eight into an exported version."""
     path = version_directory / WARMUP_PATH
     path.parent.mkdir()
     with tf.io.TFRecordWriter(str(path)) as writer:
-        for log in warmup_requests(size, crop, batch_sizes=(1, 8)):
+        for log in warmup_requests(signatures, image_size, batch_sizes=(1, 8)):
             writer.write(log.SerializeToString())

@@ -24,7 +24,6 @@ from revisit.evaluation import metrics
 from revisit.tasks import losses
 from revisit.tasks.task import Batch, Outputs, Rows, Task
 
-NUM_DRAWN = 16  # pictures of a batch that are drawn for people
 PAPER_TOP_K = 100  # of the paper's mAP@100
 
 
@@ -144,6 +143,10 @@ class ClassifyMetric:
             if isinstance(group[""], metrics.MeanAveragePrecision)
         }
 
+    def results(self) -> dict[str, str | bytes]:
+        """None: classification has no such format."""
+        return {}
+
     def _per_class(self, metric: metrics.MeanAveragePrecision) -> list[dict]:
         columns = zip(
             self._taxonomy.names,
@@ -223,7 +226,7 @@ def _make_head(
 
 def _serve(
     config: ConfigDict, taxonomy: Taxonomy, kind: Kind
-) -> Callable[[Outputs], dict[str, tf.Tensor]]:
+) -> Callable[[Outputs, Batch], dict[str, tf.Tensor]]:
     """Outputs -> features [B, F]; scores, ids, names, titles, ancestors of the best [B, K]."""
     top_k = min(config.task.export_top_k, taxonomy.num_classes)
     ancestors = [
@@ -231,7 +234,7 @@ def _serve(
         for id_ in range(taxonomy.num_classes)
     ]
 
-    def serve(outputs: Outputs) -> dict[str, tf.Tensor]:
+    def serve(outputs: Outputs, batch: Batch) -> dict[str, tf.Tensor]:
         scores, ids = tf.math.top_k(kind.scores(outputs["logits"]), top_k)
         return {
             "features": outputs["features"],
@@ -287,13 +290,17 @@ def make_classify(config: ConfigDict, dataset: Dataset) -> Task:
         rows = {key: batch[key] for key in keys}
         return {**rows, "logits": outputs["logits"], "loss": loss(outputs, batch)}
 
-    def draw(batch: Batch) -> np.ndarray:
-        pixels = images.to_pixels(batch["image"][:NUM_DRAWN]).numpy()
-        names = [
-            [dataset.taxonomy.titles[id_] for id_ in row if id_ >= 0]
-            for row in batch["labels"][:NUM_DRAWN].numpy()
-        ]
+    def draw(batch: Batch, outputs: Outputs | None = None) -> np.ndarray:
+        titles = dataset.taxonomy.titles
+        pixels = images.to_pixels(batch["image"]).numpy()
+        names = [[titles[id_] for id_ in row if id_ >= 0] for row in batch["labels"].numpy()]
+        if outputs is not None:
+            best = tf.argmax(outputs["logits"], axis=1).numpy()
+            names = [[*row, f"predicted: {titles[id_]}"] for row, id_ in zip(names, best)]
         return caption_images(pixels, names)
+
+    def eval_example(encoded: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"image": images.eval_image(encoded, config.data.resize, config.data.crop)}
 
     return Task(
         prepare=_prepare(config, dataset),
@@ -303,5 +310,6 @@ def make_classify(config: ConfigDict, dataset: Dataset) -> Task:
         make_metric=lambda: ClassifyMetric(kind, config.task, dataset.taxonomy, scored),
         draw=draw,
         serve=_serve(config, dataset.taxonomy, kind),
-        eval_image=lambda encoded: images.eval_image(encoded, config.data.resize, config.data.crop),
+        eval_example=eval_example,
+        image_size=(config.data.crop, config.data.crop),
     )

@@ -9,7 +9,7 @@ import tf_keras as keras
 
 from revisit.data.input import Prepare
 
-# "image" [B, S, S, 3] float32 in [-1, 1], "weight" [B] float32 (1 real, 0 padding), "id" [B]
+# "image" [B, H, W, 3] float32 in [-1, 1], "weight" [B] float32 (1 real, 0 padding), "id" [B]
 # string, and the task's targets.
 Batch = Mapping[str, tf.Tensor]
 Outputs = Mapping[str, tf.Tensor]
@@ -28,20 +28,27 @@ class Metric(Protocol):
     def tables(self) -> dict[str, list[dict]]:
         """Tables for people, as per-class figures: file name -> rows of columns."""
 
+    def results(self) -> dict[str, str | bytes]:
+        """Predictions in the benchmark's own format, for its official tools: path -> content."""
+
 
 class Task(NamedTuple):
     """A row of TASKS, made for one config and data set.
 
     Attributes:
       prepare: (serialized records [B], training, seeds [B, 2]) -> a batch, its "image"
-        [B, S, S, 3] uint8; `each_example` of revisit.data.input makes it of a function of one.
-      make_head: backbone -> a model from the backbone's pyramid to the outputs.
+        [B, H, W, 3] uint8; `each_example` of revisit.data.input makes it of a function of one.
+      make_head: backbone -> a model to the outputs; its `input_names` are levels of the backbone's
+        pyramid and, of a head that looks at more than pixels, fields of the batch.
       loss: (outputs, batch) -> [B] float32, one value an example.
       measure: (outputs, batch) -> one row an example, all that the metric needs.
       make_metric: () -> an empty Metric.
-      draw: (batch) -> pictures of some examples with their targets, [N, H, W, 3] uint8.
-      serve: outputs -> the caller's terms: tensors by name, batch first.
-      eval_image: scalar string of encoded bytes -> [S, S, 3] uint8, as evaluation sees it.
+      draw: (batch, outputs or None) -> pictures of some examples with their targets and, beside
+        them, what is predicted, [N, H, W, 3] uint8.
+      serve: (outputs, batch) -> the caller's terms: tensors by name, batch first.
+      eval_example: scalar string of encoded bytes -> the fields of a batch that evaluation and
+        serving share, of one example: "image" [H, W, 3] uint8, and where it came from.
+      image_size: height and width of "image", pixels.
     """
 
     prepare: Prepare
@@ -49,6 +56,7 @@ class Task(NamedTuple):
     loss: Callable[[Outputs, Batch], tf.Tensor]
     measure: Callable[[Outputs, Batch], dict[str, tf.Tensor]]
     make_metric: Callable[[], Metric]
-    draw: Callable[[Batch], np.ndarray]
-    serve: Callable[[Outputs], dict[str, tf.Tensor]]
-    eval_image: Callable[[tf.Tensor], tf.Tensor]
+    draw: Callable[[Batch, Outputs | None], np.ndarray]
+    serve: Callable[[Outputs, Batch], dict[str, tf.Tensor]]
+    eval_example: Callable[[tf.Tensor], dict[str, tf.Tensor]]
+    image_size: tuple[int, int]

@@ -16,6 +16,7 @@ import tensorflow as tf
 METRICS_FILE = "metrics.csv"
 LOG_FILE = "log.txt"
 EVENTS = "tensorboard"
+RESULTS = "results"
 COLUMNS = ("step", "split", "name", "value")
 
 
@@ -39,6 +40,15 @@ def write_table(path: str, rows: Sequence[Mapping]) -> None:
         writer = csv.DictWriter(file, list(rows[0]) if rows else [])
         writer.writeheader()
         writer.writerows(rows)
+
+
+def write_results(directory: str, files: Mapping[str, str | bytes]) -> None:
+    """Writes files in a benchmark's own format, by their paths below a directory."""
+    for name, content in files.items():
+        path = os.path.join(directory, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
 
 
 def duration_text(seconds: float) -> str:
@@ -103,6 +113,11 @@ class Logs:
         """Writes a table of the run, as the per-class figures, over the one before."""
         if self._workdir is not None:
             write_table(os.path.join(self._workdir, name), rows)
+
+    def results(self, split: str, files: Mapping[str, str | bytes]) -> None:
+        """Writes a split's predictions in the benchmark's own format to results/<split>."""
+        if self._workdir is not None:
+            write_results(os.path.join(self._workdir, RESULTS, split), files)
 
     def say(self, line: str) -> None:
         """A line of its own in the terminal and in log.txt."""

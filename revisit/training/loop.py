@@ -12,11 +12,12 @@ weights.
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 from ml_collections import ConfigDict
@@ -27,7 +28,7 @@ from revisit.data.records import Dataset, Shard, count_examples, read_dataset
 from revisit.errors import Interrupted, UserError
 from revisit.evaluation.evaluator import evaluate
 from revisit.tasks import Task, make_task
-from revisit.tasks.task import Batch
+from revisit.tasks.task import Batch, Metric
 from revisit.training import checkpoint, optimizers, schedules
 from revisit.training import workdir as workdirs
 from revisit.training.logs import Logs, read_metrics
@@ -36,6 +37,7 @@ from revisit.training.modes import MODES, RANDOM, Mode, check_init
 from revisit.training.strategies import is_chief, make_strategy
 
 SHOWN_FIGURES = 5  # of an evaluation, in the log's line
+NUM_DRAWN = 16  # examples that are drawn for people
 
 
 class Steps(NamedTuple):
@@ -148,7 +150,7 @@ def _make_gradients(
     def gradients(batch: dict) -> tuple[tf.Tensor, list[tf.Tensor]]:
         with tf.GradientTape() as tape:
             outputs = forward(
-                state.backbone, state.head, batch["image"], plan.mode.trains_backbone, training=True
+                state.backbone, state.head, batch, plan.mode.trains_backbone, training=True
             )
             losses = plan.task.loss(outputs, batch)
             data_loss = tf.reduce_sum(losses * batch["weight"]) / batch_size
@@ -198,11 +200,8 @@ def train_iterator(plan: Plan, step: int) -> Iterator[Any]:
     return iter(plan.strategy.distribute_datasets_from_function(batches))
 
 
-def evaluate_split(
-    plan: Plan, backbone: keras.Model, head: keras.Model, split: str
-) -> tuple[dict[str, float], dict[str, list[dict]]]:
-    """Figures and tables of a split, every example counted once."""
-    metric = plan.task.make_metric()
+def _eval_batches(plan: Plan, split: str) -> Iterable[Any]:
+    """Distributed batches of a split, every example once."""
 
     def batches(context: tf.distribute.InputContext) -> tf.data.Dataset:
         size = context.get_per_replica_batch_size(plan.config.train.eval_batch_size)
@@ -215,12 +214,29 @@ def evaluate_split(
             context.num_input_pipelines,
         )
 
-    def measure(batch: Batch) -> dict[str, tf.Tensor]:
-        return plan.task.measure(forward(backbone, head, batch["image"], False, False), batch)
+    return plan.strategy.distribute_datasets_from_function(batches)
 
-    distributed = plan.strategy.distribute_datasets_from_function(batches)
-    evaluate(plan.strategy, measure, distributed, metric.update)
-    return metric.result(), metric.tables()
+
+def evaluate_split(plan: Plan, backbone: keras.Model, head: keras.Model, split: str) -> Metric:
+    """The task's metric over a split, every example counted once."""
+    metric = plan.task.make_metric()
+
+    def measure(batch: Batch) -> dict[str, tf.Tensor]:
+        return plan.task.measure(forward(backbone, head, batch, False, False), batch)
+
+    evaluate(plan.strategy, measure, _eval_batches(plan, split), metric.update)
+    return metric
+
+
+def _first_replica(plan: Plan, batch: Any) -> dict[str, tf.Tensor]:
+    local = plan.strategy.experimental_local_results
+    return {name: local(value)[0][:NUM_DRAWN] for name, value in batch.items()}
+
+
+def draw_split(plan: Plan, backbone: keras.Model, head: keras.Model, split: str) -> np.ndarray:
+    """Pictures of a split's first examples with targets and predictions, [N, H, W, 3] uint8."""
+    batch = _first_replica(plan, next(iter(_eval_batches(plan, split))))
+    return plan.task.draw(batch, forward(backbone, head, batch, False, False))
 
 
 @contextmanager
@@ -306,12 +322,14 @@ class _Run:
     def evaluate(self, step: int) -> None:
         split = self.plan.config.data.eval_split
         with optimizers.averaged_weights(self.state.optimizer, self.state.variables):
-            self.figures, tables = evaluate_split(
-                self.plan, self.state.backbone, self.state.head, split
-            )
+            arguments = (self.plan, self.state.backbone, self.state.head, split)
+            metric, pictures = evaluate_split(*arguments), draw_split(*arguments)
+        self.figures = metric.result()
         self.logs.write(step, split, self.figures)
-        for name, rows in tables.items():
+        self.logs.pictures(step, f"{split}/predicted", pictures)
+        for name, rows in metric.tables().items():
             self.logs.table(name, rows)
+        self.logs.results(split, metric.results())
         self.logs.say(f"step {step:,}  {split}: {_shown(self.figures)}")
         self._save_best(step)
 
@@ -359,9 +377,8 @@ class _Run:
         for step in range(first_step + 1, self.plan.steps.total + 1):
             batch = self.window.next_batch(iterator)
             if step == 1:
-                local = self.plan.strategy.experimental_local_results
-                first_replica = {name: local(value)[0] for name, value in batch.items()}
-                self.logs.pictures(0, "train/input", self.plan.task.draw(first_replica))
+                shown = self.plan.task.draw(_first_replica(self.plan, batch), None)
+                self.logs.pictures(0, "train/input", shown)
             self.window.losses.append(train_step(batch))
             self.act(step, stopped())
 

@@ -10,6 +10,7 @@ from revisit.data.records import Contents, Dataset
 from revisit.data.taxonomy import Taxonomy
 from revisit.models.resnet import make_resnet
 from revisit.tasks import Task, make_task
+from revisit.tasks.task import Batch
 from revisit.training import checkpoint
 from revisit.training import workdir as workdirs
 
@@ -20,7 +21,7 @@ class LoadedModel(NamedTuple):
     Attributes:
       config: of the run.
       mode: key of MODES.
-      task: without a data set; its `serve` and `eval_image` work.
+      task: without a data set; its `serve` and `eval_example` work.
       backbone: image -> pyramid.
       head: pyramid -> outputs.
       taxonomy: of the classes that it was trained on.
@@ -48,21 +49,23 @@ def make_models(config: ConfigDict, task: Task) -> tuple[keras.Model, keras.Mode
 def forward(
     backbone: keras.Model,
     head: keras.Model,
-    images: tf.Tensor,
+    batch: Batch,
     train_backbone: bool,
     training: bool,
 ) -> dict[str, tf.Tensor]:
-    """Images [B, S, S, 3] float32 in [-1, 1] -> the head's outputs.
+    """A batch, of which the image is enough where the head needs no more -> the head's outputs.
 
     Args:
       backbone: image -> pyramid.
-      head: from the levels of the pyramid that its task looks at.
-      images: the batch.
+      head: from its `input_names`; stages of the backbone beyond those are not computed.
+      batch: "image" [B, H, W, 3] float32 in [-1, 1], and what else the head looks at.
       train_backbone: whether batch norm uses the batch's statistics, and updates the moving ones.
       training: whether the head is trained.
     """
-    pyramid = backbone(images, training=train_backbone)
-    return head({level: pyramid[level] for level in head.input}, training=training)
+    levels = {name: backbone.output[name] for name in head.input_names if name in backbone.output}
+    pyramid = keras.Model(backbone.input, levels)(batch["image"], training=train_backbone)
+    fields = {name: batch[name] for name in head.input_names if name in batch}
+    return head({**pyramid, **fields}, training=training)
 
 
 def load_weights(prefix: str, backbone: keras.Model, head: keras.Model) -> str:

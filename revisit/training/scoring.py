@@ -19,7 +19,8 @@ def score(workdir: str, which: str, data: str | None, split: str | None) -> dict
       split: None: the run's evaluation split.
 
     Returns:
-      {"workdir", "checkpoint", "data", "split", "figures": {name: value}, "tables": {file: rows}}.
+      {"workdir", "checkpoint", "data", "split", "figures": {name: value}, "tables": {file: rows},
+      "results": {file: content}}.
 
     Raises:
       UserError: no such run, checkpoint, data set or split, or other classes.
@@ -35,12 +36,13 @@ def score(workdir: str, which: str, data: str | None, split: str | None) -> dict
     with strategy.scope():
         backbone, head = make_models(config, plan.task)
         load_weights(prefix, backbone, head)
-    figures, tables = evaluate_split(plan, backbone, head, config.data.eval_split)
+    metric = evaluate_split(plan, backbone, head, config.data.eval_split)
     return {
         "workdir": workdir,
         "checkpoint": prefix,
         "data": config.data.dir,
         "split": config.data.eval_split,
-        "figures": figures,
-        "tables": tables,
+        "figures": metric.result(),
+        "tables": metric.tables(),
+        "results": metric.results(),
     }
