@@ -13,12 +13,14 @@ from revisit.data.taxonomy import Taxonomy
 
 
 def _areas(entries: Sequence[Object | Person], image: CheckedImage) -> list[float]:
-    """In pixels; that of the box where no other is given."""
+    """In pixels of the stored image; that of the box where no other is given."""
+    height, width = image.stored_size or (image.height, image.width)
+    scale = height * width / (image.height * image.width)
     areas = []
     for entry in entries:
         ymin, xmin, ymax, xmax = entry.box
         box_area = (ymax - ymin) * image.height * (xmax - xmin) * image.width
-        areas.append(box_area if entry.area is None else entry.area)
+        areas.append(scale * (box_area if entry.area is None else entry.area))
     return areas
 
 
@@ -56,9 +58,9 @@ def _mask(annotations: Annotations, image: CheckedImage, taxonomy: Taxonomy) -> 
     del taxonomy
     mask = annotations.mask
     if mask is None:
-        return images.encode_mask(np.zeros((image.height, image.width), np.uint8))
+        mask = np.zeros((image.height, image.width), np.uint8)
     _check_size("its mask", mask.shape, image)
-    return images.encode_mask(mask)
+    return images.encode_mask(mask, image.stored_size)
 
 
 def _check_size(what: str, size: Sequence[int], image: CheckedImage) -> None:

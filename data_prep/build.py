@@ -44,6 +44,15 @@ _EXAMPLES_PER_SHARD = flags.DEFINE_integer(
 _MAX_BAD_FRACTION = flags.DEFINE_float(
     "max_bad_fraction", 0.01, "share of rows that may be rejected before the build fails", 0.0, 1.0
 )
+_MAX_PIXELS = flags.DEFINE_integer(
+    "max_pixels", 100_000_000, "of an image; larger ones are rejected before they get memory", 1
+)
+_SHORT_SIDE = flags.DEFINE_integer(
+    "short_side", 0, "pixels; images whose shorter side is longer are made smaller; 0: none is", 0
+)
+_JPEG_QUALITY = flags.DEFINE_integer(
+    "jpeg_quality", 95, "of photographs that have to be encoded again", 1, 100
+)
 _NUM_IMAGES = flags.DEFINE_integer("num_images", 25_000, "how many to draw (microworld)", 1)
 _WORLD = flags.DEFINE_enum("world", "pretrain", ("pretrain", "transfer"), "one of the microworld")
 _NUM_PROCESSES = flags.DEFINE_integer(
@@ -66,6 +75,7 @@ def main(argv: Sequence[str]) -> None:
         raise app.UsageError(f"unexpected argument {argv[1]!r}: every argument is a --flag")
     out = _check_out()
     from data_prep.builder import BuildOptions, build
+    from data_prep.images import ImageOptions
     from data_prep.pipeline import PlanOptions
     from data_prep.report import describe
     from data_prep.sources.source import SourceOptions
@@ -83,7 +93,12 @@ def main(argv: Sequence[str]) -> None:
             world=_WORLD.value,
         ),
         out=out,
-        plan=PlanOptions(_SEED.value, _VALIDATION_FRACTION.value, _EXAMPLES_PER_SHARD.value),
+        plan=PlanOptions(
+            seed=_SEED.value,
+            validation_fraction=_VALIDATION_FRACTION.value,
+            examples_per_shard=_EXAMPLES_PER_SHARD.value,
+            images=ImageOptions(_MAX_PIXELS.value, _SHORT_SIDE.value, _JPEG_QUALITY.value),
+        ),
         max_bad_fraction=_MAX_BAD_FRACTION.value,
         num_processes=_NUM_PROCESSES.value,
     )

@@ -86,6 +86,7 @@ def _make_plan(options: BuildOptions, source: Source) -> dict[str, Any]:
     given = options.source
     return {
         **options.plan._asdict(),
+        **options.plan.images._asdict(),
         **given._asdict(),
         "source": options.source_name,
         "manifest": _digest(find_files(given.manifest, "--manifest")) if given.manifest else "",

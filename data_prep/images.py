@@ -1,8 +1,21 @@
 """Is it an image that training can decode? What it is stored as.
 
-A JPEG or PNG that shows its pixels as they are meant is kept byte for byte. What needs a decoder's
-good will (another format, a turned or CMYK photograph, transparency, 16 bits) is decoded here,
-once, and encoded again.
+| given | stored |
+|---|---|
+| JPEG (baseline, extended, progressive; grey or YCbCr) | its bytes |
+| PNG of 8 bits or less (grey, RGB, palette), interlaced or not | its bytes |
+| JPEG turned by EXIF, CMYK or YCCK, lossless, arithmetic | RGB JPEG, upright |
+| PNG of 16 bits | 8-bit RGB PNG, the upper 8 bits |
+| transparency | over white, RGB PNG |
+| GIF, also animated; WebP, TIFF, BMP and others that Pillow reads | the first frame, RGB PNG |
+| whatever its name says | what its bytes are |
+| empty, not an image, truncated, broken, over `max_pixels` | nothing: rejected, with the reason |
+
+What shows its pixels as they are meant is kept byte for byte, unless it is to be made smaller. What
+needs a decoder's good will is decoded here, once, and encoded again.
+
+Boxes, keypoints and masks are those of the upright picture, as it is shown to people who draw them;
+where an annotation says another size than the upright picture has, the image is rejected.
 """
 
 import io
@@ -15,11 +28,28 @@ import numpy.typing as npt
 from PIL import Image, ImageOps
 
 MAX_PIXELS = 100_000_000  # of one image: a decoded one takes 3 bytes a pixel of a worker's memory
+Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit; ours is asked before anything is decoded
 
 _ORIENTATION = 0x0112  # EXIF's tag; 1 or none: upright
 _KEPT_MODES = {"JPEG": {"L", "RGB"}, "MPO": {"L", "RGB"}, "PNG": {"L", "RGB", "P"}}
 _JPEG_PROCESSES = {0xC0, 0xC1, 0xC2}  # baseline, extended, progressive; not lossless, arithmetic
-_JPEG_QUALITY = 95
+
+
+class ImageOptions(NamedTuple):
+    """What is made of images.
+
+    Attributes:
+      max_pixels: larger ones are rejected before their pixels get memory.
+      short_side: pixels; where the shorter side is longer, the image is made smaller; 0: never.
+      jpeg_quality: in 1..100, of what has to be encoded again.
+    """
+
+    max_pixels: int = MAX_PIXELS
+    short_side: int = 0
+    jpeg_quality: int = 95
+
+
+_AS_GIVEN = ImageOptions()
 
 
 class ImageError(ValueError):
@@ -27,11 +57,18 @@ class ImageError(ValueError):
 
 
 class CheckedImage(NamedTuple):
-    """An image that decodes: its bytes (JPEG or PNG), and its size in pixels."""
+    """An image that decodes.
+
+    Attributes:
+      encoded: JPEG or PNG bytes, to be stored.
+      height, width: pixels, upright, as it was given.
+      stored_size: (height, width) of `encoded`, pixels; None: as it was given.
+    """
 
     encoded: bytes
     height: int
     width: int
+    stored_size: tuple[int, int] | None = None
 
 
 def _open(encoded: bytes) -> Image.Image:
@@ -82,47 +119,77 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _encode_again(image: Image.Image) -> bytes:
+def _scaled(size: tuple[int, int], short_side: int) -> tuple[int, int]:
+    """The size at which the shorter side is `short_side` pixels, of whatever is not smaller."""
+    shorter = min(size)
+    if not 0 < short_side < shorter:
+        return size
+    first, second = (max(1, round(side * short_side / shorter)) for side in size)
+    return first, second
+
+
+def _draft(image: Image.Image, least: tuple[int, int]) -> None:
+    """Has a JPEG decoded at the coarsest scale that still has `least` pixels: all of its bytes are
+    read, but few of its pixels computed."""
+    if image.format in ("JPEG", "MPO"):
+        image.draft(None, least)
+
+
+def _encode_again(image: Image.Image, size: tuple[int, int], quality: int) -> bytes:
     """A JPEG stays a JPEG (a photograph as PNG is five times as large); all else becomes PNG."""
     upright = _to_rgb(ImageOps.exif_transpose(image) if _orientation(image) != 1 else image)
+    if upright.size != size:
+        upright = upright.resize(size, Image.Resampling.LANCZOS)
     encoded = io.BytesIO()
     if image.format in ("JPEG", "MPO"):
-        upright.save(encoded, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
+        upright.save(encoded, "JPEG", quality=quality, subsampling=0)
     else:
         upright.save(encoded, "PNG")
     return encoded.getvalue()
 
 
-def _checked(encoded: bytes, max_pixels: int) -> CheckedImage:
+def _checked(encoded: bytes, options: ImageOptions) -> CheckedImage:
     image = _open(encoded)
-    if image.width * image.height > max_pixels:
+    if image.width * image.height > options.max_pixels:
         size = f"{image.width}x{image.height}"
-        raise ImageError(f"{size} pixels are over the limit of {max_pixels}")
-    image.load()  # decodes all of it: a truncated file is found here
-    kept = encoded if _is_plain(image, encoded) else _encode_again(image)
+        raise ImageError(f"{size} pixels are over the limit of {options.max_pixels}")
     transposed = _orientation(image) >= 5
-    height, width = (image.width, image.height) if transposed else (image.height, image.width)
-    return CheckedImage(kept, height, width)
+    width, height = image.size[::-1] if transposed else image.size
+    stored = _scaled((width, height), options.short_side)
+    is_kept = stored == (width, height) and _is_plain(image, encoded)
+    if is_kept:
+        _draft(image, (1, 1))
+    elif stored != (width, height):
+        longer = 2 * max(stored)  # twice the size, so that what is thrown away can't be seen
+        _draft(image, (longer, longer))
+    image.load()  # a truncated file is found here
+    if is_kept:
+        return CheckedImage(encoded, height, width)
+    again = _encode_again(image, stored, options.jpeg_quality)
+    return CheckedImage(again, height, width, stored[::-1])
 
 
-def check_image(encoded: bytes, max_pixels: int = MAX_PIXELS) -> CheckedImage:
+def check_image(encoded: bytes, options: ImageOptions = _AS_GIVEN) -> CheckedImage:
     """Decodes an image once, and gives the bytes to store.
 
     Raises:
-      ImageError: empty, not an image, truncated, broken, or larger than `max_pixels`.
+      ImageError: empty, not an image, truncated, broken, or larger than `options.max_pixels`.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of odd metadata: the pixels decide
         try:
-            return _checked(encoded, max_pixels)
+            return _checked(encoded, options)
         except ImageError:
             raise
         except Exception as error:  # whatever a decoder raises, this image's bytes are why
             raise ImageError(f"can't be decoded: {error}") from error
 
 
-def encode_mask(mask: npt.NDArray[np.uint8]) -> bytes:
-    """[H, W] uint8 -> PNG bytes."""
+def encode_mask(mask: npt.NDArray[np.uint8], size: tuple[int, int] | None = None) -> bytes:
+    """[H, W] uint8 -> PNG bytes; at `size`, (height, width), each pixel is its nearest one's."""
+    image = Image.fromarray(mask)
+    if size is not None:
+        image = image.resize(size[::-1], Image.Resampling.NEAREST)
     encoded = io.BytesIO()
-    Image.fromarray(mask).save(encoded, "PNG")
+    image.save(encoded, "PNG")
     return encoded.getvalue()

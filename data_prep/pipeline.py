@@ -21,6 +21,7 @@ from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 
 from data_prep import shards, sorting
+from data_prep.images import ImageOptions
 from data_prep.labels import SPLITS, LabelError, close_labels, join_rows
 from data_prep.shards import Example, ShardKey
 from data_prep.sources.source import Reject, Row, Source
@@ -32,18 +33,23 @@ typehints.disable_type_annotations()
 _GOOD, _REJECTS = "good", "rejects"
 
 
+_AS_GIVEN = ImageOptions()
+
+
 class PlanOptions(NamedTuple):
-    """What decides where an image goes.
+    """What decides where an image goes, and what is made of it.
 
     Attributes:
       seed: of the order and of the split.
       validation_fraction: in [0, 1); of the images whose row names no split.
       examples_per_shard: on average.
+      images: limits and sizes of the pictures.
     """
 
     seed: int = 0
     validation_fraction: float = 0.05
     examples_per_shard: int = 1024
+    images: ImageOptions = _AS_GIVEN
 
 
 class WriteRuns(beam.DoFn):
@@ -189,13 +195,17 @@ class WriteShards(beam.DoFn):
     Args:
       source: where the pixels come from.
       directory: the data set's.
+      image_options: what is made of the pictures.
       num_processes: beside each other in one Beam worker. Local runners' own worker processes take
         longer to start than many a data set takes to build, hence a pool; 1 uses none.
     """
 
-    def __init__(self, source: Source, directory: str, num_processes: int) -> None:
+    def __init__(
+        self, source: Source, directory: str, image_options: ImageOptions, num_processes: int
+    ) -> None:
         self._source = source
         self._directory = directory
+        self._image_options = image_options
         self._num_processes = num_processes
         self._pool: concurrent.futures.ProcessPoolExecutor | None = None
         self._pending: list[concurrent.futures.Future[None]] = []
@@ -212,7 +222,11 @@ class WriteShards(beam.DoFn):
     def process(self, shard: tuple[ShardKey, list[str]]) -> None:
         """Writes a shard here, or has it written by the pool."""
         write = functools.partial(
-            shards.write_shard, *shard, source=self._source, directory=self._directory
+            shards.write_shard,
+            *shard,
+            source=self._source,
+            directory=self._directory,
+            image_options=self._image_options,
         )
         if self._pool is None:
             write()
@@ -269,5 +283,7 @@ class BuildShards(beam.PTransform):
             | "AllRejects" >> beam.combiners.ToList()
             | "WriteRejects" >> beam.Map(_write_json, self._directory, shards.ROW_REJECTS_FILE)
         )
-        write = WriteShards(self._source, self._directory, self._num_processes)
+        write = WriteShards(
+            self._source, self._directory, self._options.images, self._num_processes
+        )
         return plan["shards"] | "WriteShards" >> beam.ParDo(write)

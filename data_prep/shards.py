@@ -25,6 +25,7 @@ import tensorflow_datasets as tfds
 
 from data_prep import images, sorting, tfrecord
 from data_prep.annotations import make_groups
+from data_prep.images import ImageOptions
 from data_prep.labels import Labels
 from data_prep.sources.source import Annotations, Picture, Reject, Row, Source
 from revisit.data import records
@@ -37,6 +38,8 @@ ROW_REJECTS_FILE = "rejects.json"  # there: rows that came to no shard
 
 # What batches are padded to: the fields of a report of which the largest counts.
 LONGEST = ("max_positives", "max_negatives", "max_truths", "max_objects", "max_people")
+
+_AS_GIVEN = ImageOptions()
 
 
 class Example(NamedTuple):
@@ -185,14 +188,14 @@ def read_report(directory: str, key: ShardKey) -> ShardReport | None:
     return ShardReport.from_json(path.read_text()) if path.exists() else None
 
 
-def _content(example: Example, source: Source) -> dict[str, Any]:
+def _content(example: Example, source: Source, options: ImageOptions) -> dict[str, Any]:
     """Reads and checks one image; all that its record holds.
 
     Raises:
       OSError, ValueError: why it can't be used.
     """
     picture: Picture = source.read(example.row)
-    image = images.check_image(picture.encoded)
+    image = images.check_image(picture.encoded, options)
     labels = {**example.labels._asdict(), "truth": example.labels.truth or ()}
     annotations = picture.annotations or example.row.annotations or Annotations()
     groups = make_groups(annotations, image, source)
@@ -205,12 +208,14 @@ def _reason(error: Exception) -> str:
     return str(error)
 
 
-def _write_records(examples: Iterable[Example], source: Source, path: Any) -> ShardReport:
+def _write_records(
+    examples: Iterable[Example], source: Source, options: ImageOptions, path: Any
+) -> ShardReport:
     report = ShardReport()
     with path.open("wb") as file:
         for example in examples:
             try:
-                content = _content(example, source)
+                content = _content(example, source, options)
             except (OSError, ValueError) as error:
                 row = example.row
                 report.rejects.append(Reject(row.origin, row.id, _reason(error)))
@@ -222,7 +227,13 @@ def _write_records(examples: Iterable[Example], source: Source, path: Any) -> Sh
     return report
 
 
-def write_shard(key: ShardKey, paths: Iterable[str], source: Source, directory: str) -> None:
+def write_shard(
+    key: ShardKey,
+    paths: Iterable[str],
+    source: Source,
+    directory: str,
+    image_options: ImageOptions = _AS_GIVEN,
+) -> None:
     """Writes one shard and its report, unless a former run finished it.
 
     A shard of which images were rejected is written again: they may have been mended since.
@@ -232,6 +243,7 @@ def write_shard(key: ShardKey, paths: Iterable[str], source: Source, directory: 
       paths: of its rows (see `read_shard`).
       source: where they come from.
       directory: the data set's.
+      image_options: what is made of the pictures.
     """
     finished = read_report(directory, key)
     if finished is not None and not finished.rejects:
@@ -239,7 +251,7 @@ def write_shard(key: ShardKey, paths: Iterable[str], source: Source, directory: 
     root = tfds.core.Path(directory)
     # A name of its own for each try: two workers may try the same shard on some runners.
     unfinished = root / BUILD_DIRECTORY / f"{key.name}.{uuid.uuid4().hex}"
-    report = _write_records(read_shard(key, paths), source, unfinished)
+    report = _write_records(read_shard(key, paths), source, image_options, unfinished)
     unfinished.replace(root / key.name)
     unfinished.write_text(report.to_json())
     unfinished.replace(report_path(directory, key))
