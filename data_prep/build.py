@@ -17,7 +17,7 @@ from absl import app, flags
 from revisit import cli
 from revisit.errors import UserError
 
-_SOURCES = ("image_folder", "imagenet21k", "manifest", "microworld", "webdataset")
+_SOURCES = ("image_folder", "imagenet21k", "manifest", "microworld", "tfds", "webdataset")
 
 _SOURCE = flags.DEFINE_enum("source", "manifest", _SOURCES, "the form that the images come in")
 _OUT = flags.DEFINE_string("out", None, "directory of the data set; new, empty, or begun before")
@@ -31,6 +31,8 @@ _TAXONOMY = flags.DEFINE_string("taxonomy", "", "CSV or TSV of child,parent, YAM
 _ALLOW_OUTSIDE_PATHS = flags.DEFINE_bool(
     "allow_outside_paths", False, "follow links, absolute paths and ../ out of --images"
 )
+_SPLIT = flags.DEFINE_string("split", "", "splits to read, with commas (default: all)")
+_LABEL_FEATURE = flags.DEFINE_string("label_feature", "", "the feature of a TFDS set with labels")
 _SEED = flags.DEFINE_integer("seed", 0, "decides the order on disk, the split, and what is drawn")
 _VALIDATION_FRACTION = flags.DEFINE_float(
     "validation_fraction", 0.05, "share of the images that name no split", 0.0, 1.0
@@ -88,6 +90,8 @@ def main(argv: Sequence[str]) -> None:
             images=_IMAGES.value,
             taxonomy=_TAXONOMY.value,
             allow_outside_paths=_ALLOW_OUTSIDE_PATHS.value,
+            split=_SPLIT.value,
+            label_feature=_LABEL_FEATURE.value,
             seed=_SEED.value,
             num_images=_NUM_IMAGES.value,
             world=_WORLD.value,

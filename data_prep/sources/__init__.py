@@ -2,7 +2,14 @@
 
 from collections.abc import Callable
 
-from data_prep.sources import image_folder, imagenet21k, manifest, microworld, webdataset
+from data_prep.sources import (
+    image_folder,
+    imagenet21k,
+    manifest,
+    microworld,
+    tfds_dataset,
+    webdataset,
+)
 from data_prep.sources.source import Source, SourceOptions
 
 SOURCES: dict[str, Callable[[SourceOptions], Source]] = {
@@ -10,5 +17,6 @@ SOURCES: dict[str, Callable[[SourceOptions], Source]] = {
     "imagenet21k": imagenet21k.make_source,
     "manifest": manifest.make_source,
     "microworld": microworld.make_source,
+    "tfds": tfds_dataset.make_source,
     "webdataset": webdataset.make_source,
 }

@@ -155,6 +155,8 @@ class SourceOptions(NamedTuple):
       images: where the pictures are: a folder, archives, a data set.
       taxonomy: path of the taxonomy file.
       allow_outside_paths: whether a path may leave the folder of images, or be a link.
+      split: names of the splits to read, with commas; all where empty.
+      label_feature: of a TFDS set: which feature gives the labels.
       seed: of everything drawn at random.
       num_images: how many images to make, training and validation together (microworld).
       world: "pretrain" or "transfer" (microworld).
@@ -164,6 +166,8 @@ class SourceOptions(NamedTuple):
     images: str = ""
     taxonomy: str = ""
     allow_outside_paths: bool = False
+    split: str = ""
+    label_feature: str = ""
     seed: int = 0
     num_images: int = 0
     world: str = "pretrain"
