@@ -1,11 +1,17 @@
-"""Scores a trained model on a split, every example once.
+"""Scores a trained model on a split, every example once, or anybody's results files.
 
 python -m revisit.evaluate --workdir=DIR [--data=DIR] [--split=validation] [--out=FILE.json]
+python -m revisit.evaluate --results=FILE.json --annotations=FILE.json --task=detect    # COCO's
+python -m revisit.evaluate --results=DIR --annotations=VOC2007/Annotations              # VOC's
+
+With --out=FILE.json a model's predictions are written to the folder FILE/ too, in the form that the
+benchmark's official tools take.
 """
 
 import json
 import os
 from collections.abc import Sequence
+from typing import Any
 
 from absl import flags
 
@@ -16,28 +22,53 @@ _WORKDIR = flags.DEFINE_string("workdir", None, "Workdir of the run whose model 
 _DATA = flags.DEFINE_string("data", None, "Data set to score on; default: the run's own.")
 _SPLIT = flags.DEFINE_string("split", None, "Split to score; default: the run's evaluation split.")
 _CHECKPOINT = flags.DEFINE_enum("checkpoint", "last", ["last", "best"], "Which checkpoint to take.")
+_RESULTS = flags.DEFINE_string(
+    "results", None, "Predictions to score: COCO's results JSON, or a folder of VOC's text files."
+)
+_ANNOTATIONS = flags.DEFINE_string(
+    "annotations", None, "What --results is scored against: COCO's JSON, or VOC's folder of XML."
+)
+_TASK = flags.DEFINE_enum(
+    "task", "detect", ["detect", "segment", "pose"], "What --results holds: boxes, masks or people."
+)
 _OUT = flags.DEFINE_string("out", None, "Write the figures to this JSON file too.")
+
+
+def _score() -> dict[str, Any]:
+    if bool(_RESULTS.value) != bool(_ANNOTATIONS.value):
+        raise UserError("--results and --annotations go together: give both, or --workdir")
+    if _RESULTS.value and not _WORKDIR.value:
+        from revisit.evaluation.results import score_results
+
+        return score_results(_RESULTS.value, _ANNOTATIONS.value, _TASK.value)
+    if not _WORKDIR.value or _RESULTS.value:
+        raise UserError(
+            "--workdir is missing: name the workdir of a run; or give --results and --annotations "
+            "without it"
+        )
+    cli.import_tensorflow()
+    from revisit.training.scoring import score
+
+    return score(_WORKDIR.value, _CHECKPOINT.value, _DATA.value, _SPLIT.value)
+
+
+def _write(report: dict[str, Any], out: str) -> None:
+    from revisit.training.logs import write_results
+
+    os.makedirs(os.path.dirname(os.path.abspath(out)), exist_ok=True)
+    write_results(os.path.splitext(out)[0], report.pop("files", {}))
+    with open(out, "w") as file:
+        json.dump(report, file, indent=2)
+    print(f"written to {out}")
 
 
 def main(argv: Sequence[str]) -> None:
     """Prints the figures, and writes them."""
-    if not _WORKDIR.value:
-        raise UserError("--workdir is missing: name the workdir of a run")
-
-    cli.import_tensorflow()
-    from revisit.training.logs import write_results
-    from revisit.training.scoring import score
-
-    report = score(_WORKDIR.value, _CHECKPOINT.value, _DATA.value, _SPLIT.value)
+    report = _score()
     for name, value in report["figures"].items():
         print(f"{name:24s} {value:,.6g}")
     if _OUT.value:
-        os.makedirs(os.path.dirname(os.path.abspath(_OUT.value)), exist_ok=True)
-        results = report.pop("results")
-        write_results(os.path.splitext(_OUT.value)[0], results)
-        with open(_OUT.value, "w") as file:
-            json.dump(report, file, indent=2)
-        print(f"written to {_OUT.value}")
+        _write(report, _OUT.value)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ def score(workdir: str, which: str, data: str | None, split: str | None) -> dict
 
     Returns:
       {"workdir", "checkpoint", "data", "split", "figures": {name: value}, "tables": {file: rows},
-      "results": {file: content}}.
+      "files": {path: content}}.
 
     Raises:
       UserError: no such run, checkpoint, data set or split, or other classes.
@@ -44,5 +44,5 @@ def score(workdir: str, which: str, data: str | None, split: str | None) -> dict
         "split": config.data.eval_split,
         "figures": metric.result(),
         "tables": metric.tables(),
-        "results": metric.results(),
+        "files": metric.results(),
     }
