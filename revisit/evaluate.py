@@ -35,16 +35,13 @@ _OUT = flags.DEFINE_string("out", None, "Write the figures to this JSON file too
 
 
 def _score() -> dict[str, Any]:
-    if bool(_RESULTS.value) != bool(_ANNOTATIONS.value):
-        raise UserError("--results and --annotations go together: give both, or --workdir")
-    if _RESULTS.value and not _WORKDIR.value:
+    if _RESULTS.value and _ANNOTATIONS.value and not _WORKDIR.value:
         from revisit.evaluation.results import score_results
 
         return score_results(_RESULTS.value, _ANNOTATIONS.value, _TASK.value)
-    if not _WORKDIR.value or _RESULTS.value:
+    if not _WORKDIR.value or _RESULTS.value or _ANNOTATIONS.value:
         raise UserError(
-            "--workdir is missing: name the workdir of a run; or give --results and --annotations "
-            "without it"
+            "give either --workdir (of a run) or both --results and --annotations (files)"
         )
     cli.import_tensorflow()
     from revisit.training.scoring import score

@@ -1,4 +1,4 @@
-"""revisit.evaluation.voc: published values, hand-made curves, and the command on both benchmarks."""
+"""revisit.evaluation.voc: published values, hand-made curves, and the command."""
 
 import json
 import os

@@ -21,6 +21,7 @@ import numpy as np
 from revisit.errors import UserError
 
 THRESHOLDS = (0.5, 0.75)  # of overlap; VOC's own is 0.5
+_SIDES = ("xmin", "ymin", "xmax", "ymax")
 _FILE = "comp4_det_{split}_{title}.txt"  # competition 4: detection, trained on any data
 
 
@@ -199,10 +200,7 @@ def _read_objects(path: str) -> list[tuple[str, tuple[float, float, float, float
     try:
         objects = []
         for each in ElementTree.parse(path).getroot().iter("object"):
-            xmin, ymin, xmax, ymax = (
-                float(each.findtext(f"bndbox/{side}", ""))
-                for side in ("xmin", "ymin", "xmax", "ymax")
-            )
+            xmin, ymin, xmax, ymax = (float(each.findtext(f"bndbox/{side}", "")) for side in _SIDES)
             difficult = each.findtext("difficult", "0").strip() == "1"
             box = (ymin - 1, xmin - 1, ymax, xmax)
             objects.append((each.findtext("name", ""), box, difficult))
