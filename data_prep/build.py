@@ -55,6 +55,11 @@ _SHORT_SIDE = flags.DEFINE_integer(
 _JPEG_QUALITY = flags.DEFINE_integer(
     "jpeg_quality", 95, "of photographs that have to be encoded again", 1, 100
 )
+_EVALUATION_SETS = flags.DEFINE_list(
+    "evaluation_sets",
+    [],
+    "directories of built data sets; their images' near duplicates here are listed",
+)
 _NUM_IMAGES = flags.DEFINE_integer("num_images", 25_000, "how many to draw (microworld)", 1)
 _WORLD = flags.DEFINE_enum("world", "pretrain", ("pretrain", "transfer"), "one of the microworld")
 _NUM_PROCESSES = flags.DEFINE_integer(
@@ -105,6 +110,7 @@ def main(argv: Sequence[str]) -> None:
         ),
         max_bad_fraction=_MAX_BAD_FRACTION.value,
         num_processes=_NUM_PROCESSES.value,
+        evaluation_sets=tuple(_EVALUATION_SETS.value),
     )
     build(options, _beam_options)
     print(describe(read_dataset(out)))

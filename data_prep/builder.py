@@ -4,20 +4,28 @@ import functools
 import hashlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, _BeamArgumentParser
 
 from data_prep import directory as directory_lib
-from data_prep.pipeline import BuildShards, PlanOptions
+from data_prep.duplicates import (
+    Pair,
+    evaluation_files,
+    make_groups,
+    own_files,
+    write_duplicates,
+)
+from data_prep.pipeline import BuildShards, PlanOptions, WriteDuplicates
 from data_prep.report import Progress
-from data_prep.shards import ShardKey, read_report, shard_keys
+from data_prep.shards import ShardKey, ShardReport, read_report, shard_keys
 from data_prep.sources import SOURCES
 from data_prep.sources.files import find_files
 from data_prep.sources.source import Source, SourceOptions
 from revisit.data import records
+from revisit.data.duplicates import fingerprint
 from revisit.errors import UserError
 
 _RUNNER_FLAGS = ("runner", "direct_running_mode")
@@ -33,6 +41,7 @@ class BuildOptions(NamedTuple):
       plan: where an image goes.
       max_bad_fraction: in [0, 1]: of the rows that may be rejected.
       num_processes: that read images in each of Beam's workers; None: see `choose_processes`.
+      evaluation_sets: directories of data sets whose images are looked for among these.
     """
 
     source_name: str
@@ -41,6 +50,7 @@ class BuildOptions(NamedTuple):
     plan: PlanOptions
     max_bad_fraction: float
     num_processes: int | None
+    evaluation_sets: tuple[str, ...] = ()
 
 
 def split_arguments(argv: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
@@ -92,6 +102,9 @@ def _make_plan(options: BuildOptions, source: Source) -> dict[str, Any]:
         "manifest": _digest(find_files(given.manifest, "--manifest")) if given.manifest else "",
         "images": _place_of_images(given),
         "taxonomy": source.taxonomy.fingerprint(),
+        "evaluation_sets": {
+            name: fingerprint(records.read_dataset(name)) for name in options.evaluation_sets
+        },
         "version": directory_lib.VERSION,
     }
 
@@ -106,11 +119,10 @@ def _user_error(error: Exception) -> UserError | None:
     return UserError(match[2]) if match else None
 
 
-def _run(options: BuildOptions, source: Source, beam_options: dict[str, Any]) -> None:
+def _run(transform: beam.PTransform, beam_options: dict[str, Any]) -> None:
     quiet = {"default_sdk_harness_log_level": "WARNING"}  # workers tell of every bundle otherwise
     pipeline = beam.Pipeline(options=PipelineOptions.from_dictionary({**quiet, **beam_options}))
-    num_processes = choose_processes(options.num_processes, beam_options)
-    _ = pipeline | BuildShards(source, options.out, options.plan, num_processes)
+    _ = pipeline | transform
     try:
         pipeline.run().wait_until_finish()
     except Exception as error:
@@ -128,6 +140,23 @@ def _measure(directory: str, examples_per_shard: int, seen: dict[ShardKey, int])
         if report is not None:
             seen[key] = report.num_examples
     return sum(seen.values()), sum(counts.values())
+
+
+def _find_duplicates(
+    options: BuildOptions, reports: Mapping[ShardKey, ShardReport], beam_options: dict[str, Any]
+) -> int:
+    """Writes duplicates.csv, and gives the number of images that were only compared with some."""
+    sets = {name: records.read_dataset(name) for name in options.evaluation_sets}
+    num_examples = {key: report.num_examples for key, report in reports.items()}
+    files = [each for name in sets for each in evaluation_files(name, sets[name])]
+    files += own_files(options.out, num_examples)
+    num_images = sum(num_examples.values())
+    num_images += sum(sum(map(each.num_examples, each.shards)) for each in sets.values())
+    _run(WriteDuplicates(files, options.out, num_images), beam_options)
+    pairs = map(Pair._make, directory_lib.read_found(options.out, "pairs"))
+    write_duplicates(options.out, make_groups(pairs, files))
+    crowded = directory_lib.read_found(options.out, "crowded")
+    return max((count for _, count in crowded), default=0)
 
 
 def _check_rejects(options: BuildOptions, num_rejects: int, num_images: int) -> None:
@@ -159,11 +188,13 @@ def build(options: BuildOptions, beam_options: dict[str, Any]) -> None:
         return
     per_shard = options.plan.examples_per_shard
     with Progress(functools.partial(_measure, options.out, per_shard, {})):
-        _run(options, source, beam_options)
+        num_processes = choose_processes(options.num_processes, beam_options)
+        _run(BuildShards(source, options.out, options.plan, num_processes), beam_options)
     reports = directory_lib.read_reports(options.out, per_shard)
     rejects = directory_lib.read_row_rejects(options.out)
     rejects += [reject for report in reports.values() for reject in report.rejects]
     directory_lib.write_rejects(options.out, rejects)
     num_images = sum(report.num_examples for report in reports.values())
     _check_rejects(options, len(rejects), num_images)
-    directory_lib.finish(options.out, source, plan, reports)
+    num_crowded = _find_duplicates(options, reports, beam_options)
+    directory_lib.finish(options.out, source, plan, reports, num_crowded)

@@ -100,6 +100,12 @@ def read_counts(directory: str) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
+def read_found(directory: str, name: str) -> list[list[Any]]:
+    """What `pipeline.WriteDuplicates` found: "pairs" or "crowded"."""
+    path = tfds.core.Path(directory) / BUILD_DIRECTORY / f"{name}.json"
+    return list(json.loads(path.read_text()))
+
+
 def read_row_rejects(directory: str) -> list[Reject]:
     """The rows that came to no shard."""
     path = tfds.core.Path(directory) / BUILD_DIRECTORY / ROW_REJECTS_FILE
@@ -146,7 +152,7 @@ def _dataset_info(reports: Mapping[ShardKey, ShardReport]) -> dict[str, Any]:
 
 
 def _metadata(
-    source: Source, plan: Plan, reports: Mapping[ShardKey, ShardReport]
+    source: Source, plan: Plan, reports: Mapping[ShardKey, ShardReport], num_crowded: int
 ) -> dict[str, Any]:
     splits = {
         split: merge_reports(report for key, report in reports.items() if key.split == split)
@@ -157,6 +163,12 @@ def _metadata(
         "source": plan["source"],
         "seed": plan["seed"],
         "version": VERSION,
+        "evaluation_sets": plan["evaluation_sets"],
+        "num_crowded": num_crowded,
+        "checksums": {
+            split: [report.checksum for key, report in reports.items() if key.split == split]
+            for split in splits
+        },
         **{name: max(getattr(report, name) for report in splits.values()) for name in LONGEST},
         "single_label": all(report.single_label for report in splits.values()),
         "num_given": {split: report.num_given for split, report in splits.items()},
@@ -173,12 +185,17 @@ def _metadata(
 
 
 def finish(
-    directory: str, source: Source, plan: Plan, reports: Mapping[ShardKey, ShardReport]
+    directory: str,
+    source: Source,
+    plan: Plan,
+    reports: Mapping[ShardKey, ShardReport],
+    num_crowded: int,
 ) -> None:
     """Writes what the data set says of itself, dataset_info.json last, and tidies up."""
     root = tfds.core.Path(directory)
     save_taxonomy(source.taxonomy, root / records.TAXONOMY_FILE)
-    (root / records.METADATA_FILE).write_text(json.dumps(_metadata(source, plan, reports)))
+    metadata = _metadata(source, plan, reports, num_crowded)
+    (root / records.METADATA_FILE).write_text(json.dumps(metadata))
     records.make_features(source.contents).save_config(directory)
     unfinished = root / BUILD_DIRECTORY / records.DATASET_INFO_FILE
     unfinished.write_text(json.dumps(_dataset_info(reports), indent=2) + "\n")

@@ -27,6 +27,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
+from data_prep.thumbnails import SIDE, make_thumbnail
+
 MAX_PIXELS = 100_000_000  # of one image: a decoded one takes 3 bytes a pixel of a worker's memory
 Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit; ours is asked before anything is decoded
 
@@ -62,12 +64,14 @@ class CheckedImage(NamedTuple):
     Attributes:
       encoded: JPEG or PNG bytes, to be stored.
       height, width: pixels, upright, as it was given.
+      thumbnail: see data_prep.thumbnails.
       stored_size: (height, width) of `encoded`, pixels; None: as it was given.
     """
 
     encoded: bytes
     height: int
     width: int
+    thumbnail: npt.NDArray[np.uint8]
     stored_size: tuple[int, int] | None = None
 
 
@@ -135,13 +139,15 @@ def _draft(image: Image.Image, least: tuple[int, int]) -> None:
         image.draft(None, least)
 
 
-def _encode_again(image: Image.Image, size: tuple[int, int], quality: int) -> bytes:
-    """A JPEG stays a JPEG (a photograph as PNG is five times as large); all else becomes PNG."""
+def _upright(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     upright = _to_rgb(ImageOps.exif_transpose(image) if _orientation(image) != 1 else image)
-    if upright.size != size:
-        upright = upright.resize(size, Image.Resampling.LANCZOS)
+    return upright if upright.size == size else upright.resize(size, Image.Resampling.LANCZOS)
+
+
+def _encode_again(upright: Image.Image, image_format: str | None, quality: int) -> bytes:
+    """A JPEG stays a JPEG (a photograph as PNG is five times as large); all else becomes PNG."""
     encoded = io.BytesIO()
-    if image.format in ("JPEG", "MPO"):
+    if image_format in ("JPEG", "MPO"):
         upright.save(encoded, "JPEG", quality=quality, subsampling=0)
     else:
         upright.save(encoded, "PNG")
@@ -158,15 +164,16 @@ def _checked(encoded: bytes, options: ImageOptions) -> CheckedImage:
     stored = _scaled((width, height), options.short_side)
     is_kept = stored == (width, height) and _is_plain(image, encoded)
     if is_kept:
-        _draft(image, (1, 1))
+        _draft(image, (SIDE, SIDE))
     elif stored != (width, height):
         longer = 2 * max(stored)  # twice the size, so that what is thrown away can't be seen
         _draft(image, (longer, longer))
     image.load()  # a truncated file is found here
     if is_kept:
-        return CheckedImage(encoded, height, width)
-    again = _encode_again(image, stored, options.jpeg_quality)
-    return CheckedImage(again, height, width, stored[::-1])
+        return CheckedImage(encoded, height, width, make_thumbnail(image))
+    upright = _upright(image, stored)
+    again = _encode_again(upright, image.format, options.jpeg_quality)
+    return CheckedImage(again, height, width, make_thumbnail(upright), stored[::-1])
 
 
 def check_image(encoded: bytes, options: ImageOptions = _AS_GIVEN) -> CheckedImage:

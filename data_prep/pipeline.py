@@ -10,7 +10,7 @@ import functools
 import json
 import multiprocessing
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -21,6 +21,7 @@ from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 
 from data_prep import shards, sorting
+from data_prep.duplicates import File, FindDuplicates
 from data_prep.images import ImageOptions
 from data_prep.labels import SPLITS, LabelError, close_labels, join_rows
 from data_prep.shards import Example, ShardKey
@@ -287,3 +288,27 @@ class BuildShards(beam.PTransform):
             self._source, self._directory, self._options.images, self._num_processes
         )
         return plan["shards"] | "WriteShards" >> beam.ParDo(write)
+
+
+class WriteDuplicates(beam.PTransform):
+    """PBegin -> the pairs of near duplicates among files of thumbnails, in the build directory."""
+
+    def __init__(self, files: Sequence[File], directory: str, num_images: int) -> None:
+        super().__init__()
+        self._paths = [file.path for file in files]
+        self._directory = directory
+        self._num_images = num_images
+
+    def expand(self, pipeline: Any) -> None:
+        """Builds the steps."""
+        found = (
+            pipeline
+            | "Files" >> beam.Create(list(enumerate(self._paths)))
+            | "FindDuplicates" >> FindDuplicates(self._paths, self._num_images)
+        )
+        for name, collection in found.items():
+            _ = (
+                collection
+                | f"All_{name}" >> beam.combiners.ToList()
+                | f"Write_{name}" >> beam.Map(_write_json, self._directory, f"{name}.json")
+            )

@@ -21,9 +21,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import tensorflow_datasets as tfds
 
-from data_prep import images, sorting, tfrecord
+from data_prep import images, sorting, tfrecord, thumbnails
 from data_prep.annotations import make_groups
 from data_prep.images import ImageOptions
 from data_prep.labels import Labels
@@ -106,6 +108,7 @@ class ShardReport:
     """What is known of a finished shard; reports of many shards add up to a split's.
 
     Attributes:
+      checksum: SHA-256 of the file, as sha256sum prints it.
       num_bytes: of the records, without TFRecord's framing.
       num_given: labels as given, before closure.
       positive_counts: class id -> number of images, closed labels.
@@ -127,6 +130,7 @@ class ShardReport:
     max_objects: int = 0
     max_people: int = 0
     single_label: bool = True
+    checksum: str = ""
     positive_counts: Counter[int] = dataclasses.field(default_factory=Counter)
     rejects: list[Reject] = dataclasses.field(default_factory=list)
 
@@ -188,8 +192,18 @@ def read_report(directory: str, key: ShardKey) -> ShardReport | None:
     return ShardReport.from_json(path.read_text()) if path.exists() else None
 
 
-def _content(example: Example, source: Source, options: ImageOptions) -> dict[str, Any]:
-    """Reads and checks one image; all that its record holds.
+class _Finished(NamedTuple):
+    """What is left of a shard once its records are written."""
+
+    report: ShardReport
+    ids: list[str]
+    thumbnails: list[npt.NDArray[np.uint8]]
+
+
+def _content(
+    example: Example, source: Source, options: ImageOptions
+) -> tuple[dict[str, Any], npt.NDArray[np.uint8]]:
+    """Reads and checks one image: all that its record holds, and its thumbnail.
 
     Raises:
       OSError, ValueError: why it can't be used.
@@ -199,7 +213,8 @@ def _content(example: Example, source: Source, options: ImageOptions) -> dict[st
     labels = {**example.labels._asdict(), "truth": example.labels.truth or ()}
     annotations = picture.annotations or example.row.annotations or Annotations()
     groups = make_groups(annotations, image, source)
-    return {"id": example.row.id, "image": image.encoded, "labels": labels, **groups}
+    content = {"id": example.row.id, "image": image.encoded, "labels": labels, **groups}
+    return content, image.thumbnail
 
 
 def _reason(error: Exception) -> str:
@@ -210,21 +225,27 @@ def _reason(error: Exception) -> str:
 
 def _write_records(
     examples: Iterable[Example], source: Source, options: ImageOptions, path: Any
-) -> ShardReport:
-    report = ShardReport()
+) -> _Finished:
+    finished = _Finished(ShardReport(), [], [])
+    report, digest = finished.report, hashlib.sha256()
     with path.open("wb") as file:
         for example in examples:
             try:
-                content = _content(example, source, options)
+                content, thumbnail = _content(example, source, options)
             except (OSError, ValueError) as error:
                 row = example.row
                 report.rejects.append(Reject(row.origin, row.id, _reason(error)))
                 continue
             record = records.encode_record(content, source.contents)
-            file.write(tfrecord.frame(record))
+            framed = tfrecord.frame(record)
+            file.write(framed)
+            digest.update(framed)
             report.count(record, example.labels)
             report.count_groups(content)
-    return report
+            finished.ids.append(example.row.id)
+            finished.thumbnails.append(thumbnail)
+    report.checksum = digest.hexdigest()
+    return finished
 
 
 def write_shard(
@@ -234,7 +255,7 @@ def write_shard(
     directory: str,
     image_options: ImageOptions = _AS_GIVEN,
 ) -> None:
-    """Writes one shard and its report, unless a former run finished it.
+    """Writes one shard, its thumbnails and its report, unless a former run finished it.
 
     A shard of which images were rejected is written again: they may have been mended since.
 
@@ -251,9 +272,12 @@ def write_shard(
     root = tfds.core.Path(directory)
     # A name of its own for each try: two workers may try the same shard on some runners.
     unfinished = root / BUILD_DIRECTORY / f"{key.name}.{uuid.uuid4().hex}"
-    report = _write_records(read_shard(key, paths), source, image_options, unfinished)
+    written = _write_records(read_shard(key, paths), source, image_options, unfinished)
     unfinished.replace(root / key.name)
-    unfinished.write_text(report.to_json())
+    (root / thumbnails.DIRECTORY).mkdir(exist_ok=True)
+    thumbnails.write_thumbnails(unfinished, written.ids, written.thumbnails)
+    unfinished.replace(thumbnails.thumbnails_path(directory, key.name))
+    unfinished.write_text(written.report.to_json())
     unfinished.replace(report_path(directory, key))
 
 

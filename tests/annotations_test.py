@@ -7,7 +7,7 @@ from data_prep.sources.source import Annotations, Object, Person, Source
 from revisit.data.records import Contents
 from revisit.data.taxonomy import make_taxonomy
 
-IMAGE = CheckedImage(b"", height=20, width=10)
+IMAGE = CheckedImage(b"", height=20, width=10, thumbnail=np.zeros((24, 24), np.uint8))
 SOURCE = Source(
     make_taxonomy(["cat", "dog"], []), Contents(objects=True, mask=True, people=True), iter, iter
 )

@@ -65,7 +65,8 @@ def error_line(*given):
 def digests(directory):
     return {
         path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in pathlib.Path(directory).iterdir()
+        for path in pathlib.Path(directory).rglob("*")
+        if path.is_file()
     }
 
 
@@ -87,7 +88,12 @@ def test_the_directory_holds_what_a_data_set_is(built):
     out, _ = built
     others = {path.name for path in out.iterdir() if "tfrecord" not in path.name}
     names = ("dataset_info", "features", "metadata", "plan", "taxonomy")
-    assert others == {*(f"{name}.json" for name in names), "rejects.csv"}
+    assert others == {
+        *(f"{name}.json" for name in names),
+        "rejects.csv",
+        "duplicates.csv",
+        "thumbnails",
+    }
 
 
 def test_metadata_counts_closed_labels(built, photos):

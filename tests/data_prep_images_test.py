@@ -52,7 +52,7 @@ def distance(image, encoded):
 )
 def test_a_plain_jpeg_or_png_is_kept_byte_for_byte(mode, form, options):
     encoded = encode(picture(mode), form, **options)
-    assert check_image(encoded) == (encoded, 6, 8, None)
+    assert check_image(encoded)[:3] == (encoded, 6, 8)
 
 
 @pytest.mark.parametrize("form", ["BMP", "GIF", "WEBP", "TIFF"])

@@ -14,7 +14,9 @@ Every group has an image of this data set.
 """
 
 import csv
+import hashlib
 import itertools
+import json
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
@@ -52,6 +54,18 @@ def _member(row: dict[str, str]) -> Member:
         row["id"],
         float(row["similarity"]) if row["similarity"] else None,
     )
+
+
+def fingerprint(dataset: Dataset) -> str:
+    """Of all the records of a data set; equal for copies of it, wherever they lie.
+
+    Raises:
+      UserError: it was built before checksums were taken.
+    """
+    checksums = dataset.metadata.get("checksums")
+    if checksums is None:
+        raise UserError(f"{dataset.directory} has no checksums: build it again")
+    return hashlib.sha256(json.dumps(checksums, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def read_duplicates(dataset: Dataset) -> Iterator[list[Member]]:
