@@ -31,7 +31,7 @@ _TAXONOMY = flags.DEFINE_string("taxonomy", "", "CSV or TSV of child,parent, YAM
 _ALLOW_OUTSIDE_PATHS = flags.DEFINE_bool(
     "allow_outside_paths", False, "follow links, absolute paths and ../ out of --images"
 )
-_SPLIT = flags.DEFINE_string("split", "", "splits to read, with commas (default: all)")
+_SPLIT = flags.DEFINE_string("split", "", "splits of a TFDS set, with commas (default: all)")
 _LABEL_FEATURE = flags.DEFINE_string("label_feature", "", "the feature of a TFDS set with labels")
 _SEED = flags.DEFINE_integer("seed", 0, "decides the order on disk, the split, and what is drawn")
 _VALIDATION_FRACTION = flags.DEFINE_float(

@@ -155,7 +155,7 @@ class SourceOptions(NamedTuple):
       images: where the pictures are: a folder, archives, a data set.
       taxonomy: path of the taxonomy file.
       allow_outside_paths: whether a path may leave the folder of images, or be a link.
-      split: names of the splits to read, with commas; all where empty.
+      split: of a TFDS set: names of the splits to read, with commas; all where empty.
       label_feature: of a TFDS set: which feature gives the labels.
       seed: of everything drawn at random.
       num_images: how many images to make, training and validation together (microworld).
