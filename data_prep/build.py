@@ -17,7 +17,16 @@ from absl import app, flags
 from revisit import cli
 from revisit.errors import UserError
 
-_SOURCES = ("image_folder", "imagenet21k", "manifest", "microworld", "tfds", "webdataset")
+_SOURCES = (
+    "coco",
+    "image_folder",
+    "imagenet21k",
+    "manifest",
+    "microworld",
+    "tfds",
+    "voc",
+    "webdataset",
+)
 
 _SOURCE = flags.DEFINE_enum("source", "manifest", _SOURCES, "the form that the images come in")
 _OUT = flags.DEFINE_string("out", None, "directory of the data set; new, empty, or begun before")

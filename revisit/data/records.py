@@ -24,7 +24,7 @@ nested random subsets:
     people/     (optional, one entry a person)
       box           [P, 4] float32 (ymin, xmin, ymax, xmax) in [0, 1]
       keypoints     [P, 17, 3] float32 (y, x in [0, 1], visibility: 0 unknown, 1 hidden, 2 visible);
-                    in the order of KEYPOINTS
+                    in the order of KEYPOINTS; the center of pixel x is (x + 0.5) / W
       area          [P] float32 pixels of `image`, as of objects
       is_crowd      [P] bool; many people, without keypoints
 
