@@ -121,7 +121,7 @@ class Pair(NamedTuple):
 def hash_bits(pixels: Pixels) -> Bits:
     """[n, 24, 24] uint8 -> [n, 63] bool."""
     spectrum = scipy.fft.dctn(pixels.astype(np.float64), axes=(1, 2), norm="ortho")
-    low = spectrum[:, :_FREQUENCIES, :_FREQUENCIES].reshape(len(pixels), -1)
+    low = spectrum[:, :_FREQUENCIES, :_FREQUENCIES].reshape(len(pixels), _FREQUENCIES**2)
     return np.asarray(low[:, 1:] > _FLAT)
 
 

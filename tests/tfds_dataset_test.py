@@ -191,7 +191,7 @@ def test_a_set_without_class_labels_is_one_clear_line(tmp_path):
     features = {"caption": F.Text(), "kind": F.ClassLabel(names=["a"])}
     options = write(tmp_path, features, {"train": [{"caption": "a dog", "kind": "a"}]})
     with pytest.raises(
-        UserError, match="has the features image, caption, kind in tfrecord files: "
+        UserError, match="has the features caption, image, kind in tfrecord files: "
     ):
         make_source(options)
     rows = by_id(make_source(options._replace(label_feature="kind")))

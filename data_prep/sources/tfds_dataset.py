@@ -248,16 +248,16 @@ def _make_set(builder: Any, options: SourceOptions) -> _Set:
     labelled = [options.label_feature] if options.label_feature else _LABEL_FEATURES
     label = _find_feature(labelled, lambda feature: _class_label(feature) is not None, features)
     is_image = functools.partial(_is_kind, tfds.features.Image)
-    image = _find_feature(["image", *features], is_image, features)
+    image = _find_feature(["image", *sorted(features)], is_image, features)
     file_format = builder.info.file_format.value
     if label is None or image is None or file_format not in _FORMATS:
-        fitting = [name for name, each in features.items() if _class_label(each) is not None]
+        fitting = sorted(name for name in features if _class_label(features[name]) is not None)
         raise UserError(
-            f"--images={options.images} has the features {', '.join(features)} in {file_format} "
-            f"files: expected an image, --label_feature={'|'.join(fitting) or 'NAME'} of class "
+            f"--images={options.images} has the features {', '.join(sorted(features))} in "
+            f"{file_format} files: expected an image, --label_feature={'|'.join(fitting) or 'NAME'} of class "
             f"labels, and {' or '.join(_FORMATS)}"
         )
-    boxes = _find_feature([label, *features], _has_boxes, features)
+    boxes = _find_feature([label, *sorted(features)], _has_boxes, features)
     files = _find_files(builder, options.split)
     return _Set(features, image, label, boxes, files, file_format)
 
