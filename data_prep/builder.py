@@ -4,6 +4,7 @@ import functools
 import hashlib
 import os
 import re
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ from data_prep.duplicates import (
 )
 from data_prep.pipeline import BuildShards, PlanOptions, WriteDuplicates
 from data_prep.report import Progress
+from data_prep.report_page import Build, write_report
 from data_prep.shards import ShardKey, ShardReport, read_report, shard_keys
 from data_prep.sources import SOURCES
 from data_prep.sources.files import find_files
@@ -186,6 +188,7 @@ def build(options: BuildOptions, beam_options: dict[str, Any]) -> None:
     plan = _make_plan(options, source)
     if not directory_lib.begin(options.out, plan):
         return
+    started = time.monotonic()
     per_shard = options.plan.examples_per_shard
     with Progress(functools.partial(_measure, options.out, per_shard, {})):
         num_processes = choose_processes(options.num_processes, beam_options)
@@ -198,3 +201,5 @@ def build(options: BuildOptions, beam_options: dict[str, Any]) -> None:
     _check_rejects(options, len(rejects), num_images)
     num_crowded = _find_duplicates(options, reports, beam_options)
     directory_lib.finish(options.out, source, plan, reports, num_crowded)
+    seconds = time.monotonic() - started
+    write_report(records.read_dataset(options.out), Build(num_images, seconds))

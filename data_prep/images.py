@@ -164,7 +164,7 @@ def _checked(encoded: bytes, options: ImageOptions) -> CheckedImage:
     stored = _scaled((width, height), options.short_side)
     is_kept = stored == (width, height) and _is_plain(image, encoded)
     if is_kept:
-        _draft(image, (SIDE, SIDE))
+        _draft(image, (2 * SIDE, 2 * SIDE))  # for the thumbnail
     elif stored != (width, height):
         longer = 2 * max(stored)  # twice the size, so that what is thrown away can't be seen
         _draft(image, (longer, longer))

@@ -52,6 +52,12 @@ def _split_rows(dataset: Dataset, split: str) -> list[tuple[str, Any]]:
     return rows
 
 
+def few_images(dataset: Dataset, split: str) -> dict[str, int]:
+    """The long tail: "under 20" and "under 100" images -> number of classes."""
+    counts = np.array(dataset.metadata["positive_counts"][split])
+    return {f"under {few}": int((counts < few).sum()) for few in _FEW_IMAGES}
+
+
 def _tail_rows(dataset: Dataset) -> list[tuple[str, Any]]:
     """How the training images are spread over the classes (the first split's, if none is train)."""
     all_counts = dataset.metadata["positive_counts"]
@@ -63,7 +69,7 @@ def _tail_rows(dataset: Dataset) -> list[tuple[str, Any]]:
     def named(ids: Any) -> str:
         return ", ".join(f"{titles[id_]} {counts[id_]:,}" for id_ in ids)
 
-    few = ", ".join(f"{int((counts < n).sum()):,} under {n}" for n in _FEW_IMAGES)
+    few = ", ".join(f"{n:,} {kind}" for kind, n in few_images(dataset, split).items())
     return [
         (f"{split}: head", named(order[:_NUM_HEAD])),
         (f"{split}: tail", named(order[-_NUM_HEAD:])),
@@ -71,7 +77,8 @@ def _tail_rows(dataset: Dataset) -> list[tuple[str, Any]]:
     ]
 
 
-def _reject_reasons(directory: str) -> Counter[str]:
+def reject_reasons(directory: str) -> Counter[str]:
+    """Kind of reason -> number of rows and images that were left out for it."""
     path = tfds.core.Path(directory) / records.REJECTS_FILE
     if not path.exists():
         return Counter()
@@ -86,7 +93,7 @@ def reject_kind(reason: str) -> str:
 
 
 def _reject_rows(directory: str) -> list[tuple[str, Any]]:
-    reasons = _reject_reasons(directory)
+    reasons = reject_reasons(directory)
     kinds = ", ".join(f"{kind} {count:,}" for kind, count in reasons.most_common(5))
     total = reasons.total()
     return [("rejects", f"{total:,} in {records.REJECTS_FILE} ({kinds})" if total else "none")]

@@ -6,6 +6,8 @@ Source: tensorflow/core/lib/io/record_writer.h.
 
 import functools
 import struct
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -57,3 +59,54 @@ def frame(record: bytes) -> bytes:
     """A record as it stands in a TFRecord file."""
     length = struct.pack("<Q", len(record))
     return b"".join((length, _masked(length), record, _masked(record)))
+
+
+def read_frames(path: Any) -> Iterator[bytes]:
+    """The records of a TFRecord file, in order; their checksums are not looked at."""
+    with path.open("rb") as file:
+        while header := file.read(12):
+            record = file.read(struct.unpack_from("<Q", header)[0])
+            file.read(4)
+            yield record
+
+
+def _read_varint(content: bytes, place: int) -> tuple[int, int]:
+    """The number at a place, and the place behind it."""
+    value = shift = 0
+    while True:
+        byte = content[place]
+        place += 1
+        value |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            return value, place
+
+
+def _parts(message: bytes) -> Iterator[tuple[int, bytes]]:
+    """(field number, content) of a protocol buffer whose fields are all length-delimited."""
+    place = 0
+    while place < len(message):
+        tag, place = _read_varint(message, place)
+        length, place = _read_varint(message, place)
+        yield tag >> 3, message[place : place + length]
+        place += length
+
+
+def read_features(record: bytes) -> dict[str, bytes]:
+    """Feature name -> its list as it is packed, of a tf.train.Example that `encode_record` made."""
+    features = {}
+    for _, message in _parts(record):
+        for _, entry in _parts(message):
+            name, value = (part for _, part in _parts(entry))
+            lists = [values for _, inner in _parts(value) for _, values in _parts(inner)]
+            features[name.decode()] = lists[0] if lists else b""
+    return features
+
+
+def read_ids(packed: bytes) -> list[int]:
+    """The numbers of an integer feature of `read_features`."""
+    numbers, place = [], 0
+    while place < len(packed):
+        number, place = _read_varint(packed, place)
+        numbers.append(number)
+    return numbers

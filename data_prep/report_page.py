@@ -1,0 +1,224 @@
+"""report.json and report.html, beside the data: what a data set holds, for people to judge."""
+
+import base64
+import dataclasses
+import html
+import io
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import tensorflow_datasets as tfds
+from PIL import Image
+
+from data_prep.report import few_images, reject_reasons, taxonomy_rows
+from data_prep.tfrecord import read_features, read_frames, read_ids
+from revisit.data.duplicates import TRAIN, Member, dropped_records, read_duplicates
+from revisit.data.records import Dataset, Shard, count_examples
+from revisit.data.views import take_fraction
+
+_REPORT_JSON, _REPORT_HTML = "report.json", "report.html"
+_NUM_SAMPLES, _NUM_GROUPS = 24, 12
+_PICTURE_SIDE = 128  # pixels
+
+_FRACTIONS = (0.01, 0.1)  # of the records: the nested subsets of a data-size study
+
+_CSS = """
+:root { color-scheme: light dark; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 52rem; margin: 0 auto; padding: 1rem; }
+h1 { font-size: 1.3rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
+td, th { padding: .25rem .5rem; border-bottom: 1px solid #8885; text-align: left;
+         overflow-wrap: anywhere; }
+.grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(7.5rem, 1fr)); gap: .6rem; }
+figure { margin: 0; font-size: .75rem; line-height: 1.25; overflow-wrap: anywhere; }
+figure img { width: 100%; background: #fff; } details { font-size: .75rem; }
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Build:
+    """What only the build knows: how long it took this time."""
+
+    num_images: int
+    seconds: float
+
+
+def _shown_split(dataset: Dataset) -> str:
+    return TRAIN if TRAIN in dataset.shards else next(iter(dataset.shards))
+
+
+def _split_figures(dataset: Dataset, split: str) -> dict[str, Any]:
+    num_images = dataset.num_examples(split)
+    closed = sum(dataset.metadata["positive_counts"][split])
+    return {
+        "images": num_images,
+        "bytes": sum(tfds.core.Path(s.path).stat().length for s in dataset.shards[split]),
+        "labels_an_image_given": dataset.metadata["num_given"][split] / max(1, num_images),
+        "labels_an_image_closed": closed / max(1, num_images),
+        "checksums": dict(
+            zip(
+                (tfds.core.Path(shard.path).name for shard in dataset.shards[split]),
+                dataset.metadata["checksums"][split],
+            )
+        ),
+    }
+
+
+def _duplicate_figures(dataset: Dataset, groups: Sequence[Sequence[Member]]) -> dict[str, int]:
+    return {
+        "groups": len(groups),
+        "images of this set": sum(not member.set for group in groups for member in group),
+        "training images like evaluation images": len(dropped_records(dataset, "evaluation")),
+        "images compared with some only": dataset.metadata["num_crowded"],
+    }
+
+
+def figures(dataset: Dataset, build: Build) -> dict[str, Any]:
+    """The content of report.json."""
+    splits = dataset.shards
+    groups = list(read_duplicates(dataset))
+    return {
+        "splits": {split: _split_figures(dataset, split) for split in splits},
+        "images_per_second": build.num_images / max(build.seconds, 1e-9),
+        "taxonomy": dict(taxonomy_rows(dataset.taxonomy)),
+        "classes_with_few_images": {split: few_images(dataset, split) for split in splits},
+        "first_records": {
+            f"{fraction:.0%}": _subset_figures(dataset, _shown_split(dataset), fraction)
+            for fraction in _FRACTIONS
+        },
+        "rejects": dict(reject_reasons(dataset.directory)),
+        "duplicates": _duplicate_figures(dataset, groups),
+    }
+
+
+def _records(shards: Iterable[Shard]) -> Iterator[dict[str, bytes]]:
+    for shard in shards:
+        frames = itertools.islice(read_frames(tfds.core.Path(shard.path)), shard.num_examples)
+        yield from map(read_features, frames)
+
+
+def _subset_figures(dataset: Dataset, split: str, fraction: float) -> dict[str, Any]:
+    """How the classes' shares of images in the first records hold against those in all."""
+    shards = take_fraction(dataset.shards[split], fraction)
+    num_images, counts = count_examples(shards), np.zeros(dataset.taxonomy.num_classes)
+    for record in _records(shards):
+        counts[read_ids(record["labels/positive"])] += 1
+    whole = np.array(dataset.metadata["positive_counts"][split]) / dataset.num_examples(split)
+    return {
+        "images": num_images,
+        "classes with images": int((counts > 0).sum()),
+        "largest difference of a class's share": float(np.abs(counts / num_images - whole).max()),
+    }
+
+
+def _data_uri(encoded: bytes, kind: str) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(encoded).decode()}"
+
+
+def _picture(pixels: Image.Image, words: str) -> str:
+    pixels.thumbnail((_PICTURE_SIDE, _PICTURE_SIDE))
+    encoded = io.BytesIO()
+    pixels.convert("RGB").save(encoded, "JPEG", quality=75)
+    text = html.escape(words)
+    uri = _data_uri(encoded.getvalue(), "jpeg")
+    return f'<figure><img alt="{text}" src="{uri}"><figcaption>{text}</figcaption></figure>'
+
+
+def _sample(record: dict[str, bytes], dataset: Dataset) -> str:
+    titles = [dataset.taxonomy.titles[id_] for id_ in read_ids(record["labels/leaf"])]
+    return _picture(Image.open(io.BytesIO(record["image"])), ", ".join(titles) or "(none)")
+
+
+def _grid(pictures: Iterable[str]) -> str:
+    return f'<div class="grid">{"".join(pictures)}</div>'
+
+
+def _member_pictures(dataset: Dataset, group: Sequence[Member]) -> Iterator[str]:
+    for member in itertools.islice(group, 6):
+        place, split = member.record, member.split
+        for shard in [] if member.set else dataset.shards[split]:
+            if place < shard.num_examples:
+                frames = itertools.islice(read_frames(tfds.core.Path(shard.path)), place, None)
+                record = read_features(next(frames))
+                alike = f", {member.similarity} alike" if member.similarity else ""
+                words = f"{split}: {member.id}{alike}"
+                yield _picture(Image.open(io.BytesIO(record["image"])), words)
+                break
+            place -= shard.num_examples
+        if member.set:
+            yield f"<figure><figcaption>{html.escape(f'{member.set}: {member.id}')}</figcaption>"
+            yield "</figure>"
+
+
+def _tail(dataset: Dataset, split: str) -> str:
+    """Images a class, most frequent first, both axes logarithmic; lines at 20 and 100 images."""
+    counts = np.sort(dataset.metadata["positive_counts"][split])[::-1]
+    figure, axes = plt.subplots(figsize=(7, 3))
+    axes.loglog(np.arange(1, len(counts) + 1), np.maximum(counts, 0.5))
+    for few in (20, 100):
+        axes.axhline(few, linestyle=":", color="gray")
+        axes.annotate(f"{(counts < few).sum():,} classes below {few}", (1, few), va="bottom")
+    axes.set(xlabel="class, by frequency", ylabel=f"{split} images")
+    figure.tight_layout()
+    encoded = io.BytesIO()
+    figure.savefig(encoded, format="png", dpi=130)
+    plt.close(figure)
+    text = f"{split}: images a class, most frequent first"
+    return f'<figure><img alt="{text}" src="{_data_uri(encoded.getvalue(), "png")}"></figure>'
+
+
+def _table(rows: Iterable[tuple[str, Any]]) -> str:
+    cells = (
+        f"<tr><td>{html.escape(str(name))}</td><td>{html.escape(str(value))}</td></tr>"
+        for name, value in rows
+    )
+    return f"<table>{''.join(cells)}</table>"
+
+
+def _split_rows(split: str, of_split: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    yield f"{split}: images", f"{of_split['images']:,}"
+    yield f"{split}: bytes", f"{of_split['bytes']:,}"
+    given, closed = of_split["labels_an_image_given"], of_split["labels_an_image_closed"]
+    yield f"{split}: labels an image", f"{given:.2f} given, {closed:.2f} with ancestors"
+
+
+def render(dataset: Dataset, report: dict[str, Any]) -> str:
+    """The page that shows report.json's figures, with pictures."""
+    split = _shown_split(dataset)
+    rows = [row for name, each in report["splits"].items() for row in _split_rows(name, each)]
+    samples = itertools.islice(_records(dataset.shards[split]), _NUM_SAMPLES)
+    groups = itertools.islice(read_duplicates(dataset), _NUM_GROUPS)
+    checksums = [pair for each in report["splits"].values() for pair in each["checksums"].items()]
+    parts = [
+        "<h1>What the data set holds</h1>",
+        _table([*rows, ("images/s", f"{report['images_per_second']:,.0f}")]),
+        f"<h2>Images a class</h2>{_tail(dataset, split)}",
+        f"<h2>The first records of {split}</h2>",
+        *(
+            f"<h3>{part}</h3>{_table(each.items())}"
+            for part, each in report["first_records"].items()
+        ),
+        f"<h2>Taxonomy</h2>{_table(report['taxonomy'].items())}",
+        f"<h2>Rejected</h2>{_table(report['rejects'].items() or [('none', '')])}",
+        f"<h2>Near duplicates</h2>{_table(report['duplicates'].items())}",
+        *(_grid(_member_pictures(dataset, group)) for group in groups),
+        f"<h2>Sample of {split}</h2>{_grid(_sample(record, dataset) for record in samples)}",
+        f"<details><summary>SHA-256 of each shard</summary>{_table(checksums)}</details>",
+    ]
+    return (
+        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>Data set</title><style>{_CSS}</style></head><body>{''.join(parts)}</body></html>\n"
+    )
+
+
+def write_report(dataset: Dataset, build: Build) -> None:
+    """Writes report.json and report.html into the data set's directory."""
+    root = tfds.core.Path(dataset.directory)
+    report = figures(dataset, build)
+    (root / _REPORT_JSON).write_text(json.dumps(report, indent=2) + "\n")
+    (root / _REPORT_HTML).write_text(render(dataset, report))
