@@ -254,8 +254,9 @@ def _make_set(builder: Any, options: SourceOptions) -> _Set:
         fitting = sorted(name for name in features if _class_label(features[name]) is not None)
         raise UserError(
             f"--images={options.images} has the features {', '.join(sorted(features))} in "
-            f"{file_format} files: expected an image, --label_feature={'|'.join(fitting) or 'NAME'} "
-            f"of class labels, and {' or '.join(_FORMATS)}"
+            f"{file_format} files: expected an image, "
+            f"--label_feature={'|'.join(fitting) or 'NAME'} of class labels, "
+            f"and {' or '.join(_FORMATS)}"
         )
     boxes = _find_feature([label, *sorted(features)], _has_boxes, features)
     files = _find_files(builder, options.split)
