@@ -53,3 +53,13 @@ def test_a_data_set_without_the_list_says_what_to_do(dataset, tmp_path):
     with pytest.raises(UserError, match="has no duplicates.csv: build it again"):
         duplicates.dropped_records(dataset, "all")
     assert duplicates.dropped_records(dataset, "none") == []
+
+
+def test_what_is_in_training_is_known_for_the_set_itself_and_for_evaluation_sets(tmp_path, dataset):
+    taxonomy = make_taxonomy(["a"], [])
+    birds = Dataset("moved", taxonomy, Contents(), {}, {"checksums": {"validation": ["1"]}})
+    sets = {"/sets/birds": duplicates.fingerprint(birds)}
+    training = dataset._replace(metadata={"checksums": {"train": ["2"]}, "evaluation_sets": sets})
+    assert duplicates.ids_in_training(birds, "validation", training) == ["robin"]
+    assert duplicates.ids_in_training(birds, "test", training) == []
+    assert duplicates.ids_in_training(training, "validation", training) == ["c"]

@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 
 from revisit.errors import Interrupted, UserError
-from revisit.training import loop, modes
+from revisit.training import loop, modes, scoring
 from revisit.training.checkpoint import find_checkpoint
 from revisit.training.model import load_model
 from revisit.training.scoring import score
@@ -178,6 +178,23 @@ def test_scoring_again_gives_the_figures_of_training(
     assert score(str(pretrained[0]), "last", None, "train")["figures"]["num_examples"] == 96
     with pytest.raises(UserError, match="the data's taxonomy .* is not the one that .* was traine"):
         score(str(pretrained[0]), "last", str(tiny_data["single"]), None)
+
+
+def test_images_in_training_are_left_out_of_further_figures(
+    pretrained: tuple[pathlib.Path, dict], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = [f"{number}.jpg" for number in range(96, 101)]  # of the 40 that validate
+    others = [f"{number}.jpg" for number in range(101, 136)]
+    figures = {}
+    for name, ids in (("known", known), ("others", others)):
+        monkeypatch.setattr(scoring, "ids_in_training", lambda *_, ids=ids: ids)
+        figures[name] = score(str(pretrained[0]), "last", None, None)["figures"]
+    assert figures["known"]["not_in_training_num_examples"] == 35
+    assert figures["others"]["not_in_training_num_examples"] == 5
+    losses = {name: each["not_in_training_loss"] for name, each in figures.items()}
+    assert losses["known"] != losses["others"]
+    whole = (35 * losses["known"] + 5 * losses["others"]) / 40
+    assert figures["known"]["loss"] == pytest.approx(whole, rel=1e-5)
 
 
 def test_a_loaded_model_says_what_was_loaded(pretrained: tuple[pathlib.Path, dict]) -> None:

@@ -85,6 +85,30 @@ def read_duplicates(dataset: Dataset) -> Iterator[list[Member]]:
             yield list(group)
 
 
+def ids_in_training(dataset: Dataset, split: str, training: Dataset) -> list[str]:
+    """The ids of a split that have near duplicates among the training images of a data set.
+
+    Args:
+      dataset: that is scored on.
+      split: of it.
+      training: was trained on; the same, or built with the other among --evaluation_sets. What it
+        was never compared with counts as not in training.
+    """
+    sets = training.metadata.get("evaluation_sets")
+    if sets is None:  # built before near duplicates were looked for
+        return []
+    scored = fingerprint(dataset)
+    names = {name for name, found in sets.items() if found == scored}
+    names |= {""} if scored == fingerprint(training) else set()
+    return sorted(
+        member.id
+        for group in read_duplicates(training)
+        if any(not member.is_evaluation for member in group)
+        for member in group
+        if member.set in names and member.split == split and member.is_evaluation
+    )
+
+
 def _none(group: Collection[Member]) -> Iterator[Member]:
     yield from ()
 

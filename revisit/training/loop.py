@@ -12,7 +12,7 @@ weights.
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, NamedTuple
@@ -217,11 +217,20 @@ def _eval_batches(plan: Plan, split: str) -> Iterable[Any]:
     return plan.strategy.distribute_datasets_from_function(batches)
 
 
-def evaluate_split(plan: Plan, backbone: keras.Model, head: keras.Model, split: str) -> Metric:
-    """The task's metric over a split, every example counted once."""
+def evaluate_split(
+    plan: Plan,
+    backbone: keras.Model,
+    head: keras.Model,
+    split: str,
+    left_out: Sequence[str] = (),
+) -> Metric:
+    """The task's metric over a split, every example counted once but for ids that are left out."""
     metric = plan.task.make_metric()
 
     def measure(batch: Batch) -> dict[str, tf.Tensor]:
+        if left_out:
+            is_left_out = tf.reduce_any(batch["id"][:, None] == tf.constant(left_out), axis=1)
+            batch = {**batch, "weight": tf.where(is_left_out, 0.0, batch["weight"])}
         return plan.task.measure(forward(backbone, head, batch, False, False), batch)
 
     evaluate(plan.strategy, measure, _eval_batches(plan, split), metric.update)

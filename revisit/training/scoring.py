@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from revisit.data.duplicates import ids_in_training
+from revisit.data.records import read_dataset
 from revisit.training import checkpoint
 from revisit.training import workdir as workdirs
 from revisit.training.loop import evaluate_split, make_plan
@@ -11,6 +13,9 @@ from revisit.training.strategies import make_strategy
 
 def score(workdir: str, which: str, data: str | None, split: str | None) -> dict[str, Any]:
     """The figures of a split, with what they are of.
+
+    Where images of the split have near duplicates among those that the run was trained on, the
+    figures without them follow as `not_in_training_...`, as in the paper's appendix.
 
     Args:
       workdir: of the run.
@@ -26,6 +31,7 @@ def score(workdir: str, which: str, data: str | None, split: str | None) -> dict
       UserError: no such run, checkpoint, data set or split, or other classes.
     """
     config, mode, _ = workdirs.read_run(workdir)
+    training = read_dataset(config.data.dir)
     with config.unlocked():
         config.data.dir = data or config.data.dir
         config.data.eval_split = split or config.data.eval_split
@@ -36,13 +42,19 @@ def score(workdir: str, which: str, data: str | None, split: str | None) -> dict
     with strategy.scope():
         backbone, head = make_models(config, plan.task)
         load_weights(prefix, backbone, head)
-    metric = evaluate_split(plan, backbone, head, config.data.eval_split)
+    scored = plan, backbone, head, config.data.eval_split
+    metric = evaluate_split(*scored)
+    figures = metric.result()
+    in_training = ids_in_training(plan.dataset, config.data.eval_split, training)
+    if in_training:
+        rest = evaluate_split(*scored, left_out=in_training).result()
+        figures |= {f"not_in_training_{name}": value for name, value in rest.items()}
     return {
         "workdir": workdir,
         "checkpoint": prefix,
         "data": config.data.dir,
         "split": config.data.eval_split,
-        "figures": metric.result(),
+        "figures": figures,
         "tables": metric.tables(),
         "files": metric.results(),
     }
