@@ -23,6 +23,8 @@ _SOURCES = (
     "imagenet21k",
     "manifest",
     "microworld",
+    "open_images",
+    "tencent",
     "tfds",
     "voc",
     "webdataset",
