@@ -14,8 +14,10 @@ Sizes: 64 pixels cropped to 56, as stored; and photographs of 500x375, resized t
 
 import io
 import pathlib
+import statistics
 import tempfile
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -37,6 +39,8 @@ from revisit.tasks import make_task
 _IMAGES = flags.DEFINE_string("images", "", "Folder of JPEG photographs to measure with.")
 
 NUM_IMAGES = 512
+WARMUPS = 4  # batches
+ROUNDS = 3
 PHOTOGRAPH_SIZE = (500, 375)  # width, height
 PARALLEL = tf.data.AUTOTUNE
 
@@ -153,14 +157,15 @@ def _keras(root: pathlib.Path, setting: Setting) -> tf.data.Dataset:
     ).prefetch(PARALLEL)
 
 
-def _drain(dataset: tf.data.Dataset, count: int) -> Callable[[], None]:
-    """Reads from the start each time: an iterator left open would work ahead while others run."""
-
-    def run() -> None:
-        for _ in dataset.take(count):
-            pass
-
-    return run
+def _seconds(dataset: tf.data.Dataset, setting: Setting) -> float:
+    """Time of setting.batches, once all stages are filled; nothing else works ahead meanwhile."""
+    batches = iter(dataset)
+    for _ in range(WARMUPS):
+        next(batches)
+    began = time.perf_counter()
+    for _ in range(setting.batches):
+        next(batches)
+    return time.perf_counter() - began
 
 
 def _compare(encoded: Sequence[bytes], setting: Setting) -> None:
@@ -174,8 +179,8 @@ def _compare(encoded: Sequence[bytes], setting: Setting) -> None:
             "Keras' usual pipeline": (_keras(root, setting), ">= 1.5"),
         }
         datasets = [_ours(root, setting), *(dataset for dataset, _ in references.values())]
-        runs = [_drain(each, setting.batches) for each in datasets]
-        ours, *others = table.median_seconds(runs, repeats=3, warmups=1)
+        rounds = [[_seconds(each, setting) for each in datasets] for _ in range(ROUNDS)]
+    ours, *others = (statistics.median(each) for each in zip(*rounds, strict=True))
     count = setting.batches * setting.batch_size
     for (name, (_, goal)), seconds in zip(references.items(), others, strict=True):
         cells = f"{count / ours:,.0f}", f"{count / seconds:,.0f}"
