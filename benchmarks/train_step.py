@@ -61,7 +61,7 @@ def main() -> None:
     """Prints two rows of ratios."""
     with tempfile.TemporaryDirectory() as directory:
         plan = _plan(directory)
-        with plan.strategy.scope():
+        with plan.strategy.distribution.scope():
             state, other = (loop.make_state(plan, directory) for _ in range(2))
             fitted = _Wrapped(plan, other)
             fitted.compile(optimizer=other.optimizer)
@@ -72,12 +72,12 @@ def main() -> None:
 
         def ours() -> None:
             for _ in range(STEPS):
-                loss = step(next(stream))
+                loss = step(next(stream), tf.constant(0.0))
             loss.numpy()
 
         def on_one_batch() -> None:
             for _ in range(STEPS):
-                loss = step(cached)
+                loss = step(cached, tf.constant(0.0))
             loss.numpy()
 
         def keras_fit() -> None:

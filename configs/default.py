@@ -50,6 +50,7 @@ def _model() -> ConfigDict:
             "output_stride": 32,  # 32, 16 or 8: atrous convolution below 32, the same weights
             "batch_norm_momentum": 0.9,
             "batch_norm_epsilon": 1e-5,
+            "batch_norm_sync": False,  # statistics of the global batch, not of each replica's part
             "zero_init_last_gamma": False,
             "kernel_initializer": "he_normal",
             "dtype": "float32",  # of convolutions; or "bfloat16"

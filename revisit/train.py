@@ -16,7 +16,7 @@ from revisit.errors import UserError
 # Names alone, so that --help does not wait for TensorFlow; training.modes and training.strategies
 # have the tables.
 MODE_NAMES = ("pretrain", "linear_probe", "finetune")
-STRATEGY_NAMES = ("one_device", "mirrored", "multi_worker", "tpu")
+STRATEGY_NAMES = ("one_device", "mirrored", "multi_worker", "tpu", "parameter_server")
 
 _CONFIG = cli.define_config("The experiment: a Python file with get_config(), as in configs/.")
 _MODE = flags.DEFINE_enum("mode", "pretrain", MODE_NAMES, "What is trained, and from what.")

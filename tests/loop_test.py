@@ -79,11 +79,11 @@ def test_a_stopped_run_goes_on_to_the_same_bits(
     def stopping(*arguments: Any) -> Callable:
         step = make_step(*arguments)
 
-        def stop_in_the_second(batch: Any) -> tf.Tensor:
+        def stop_in_the_second(batch: Any, stopped: tf.Tensor) -> tf.Tensor:
             calls.append(batch)
             if len(calls) == 2:
                 os.kill(os.getpid(), signal.SIGTERM)
-            return step(batch)
+            return step(batch, stopped)
 
         return stop_in_the_second
 

@@ -79,6 +79,8 @@ class Options(NamedTuple):
         same weights.
       batch_norm_momentum: share of the moving statistics that a step keeps (torch: 1 minus this).
       batch_norm_epsilon: added to the variance.
+      batch_norm_sync: batch statistics are those of all replicas together (one large batch) instead
+        of each replica's own.
       zero_init_last_gamma: start each residual block as the identity (Goyal et al. 2017, arXiv
         1706.02677).
       kernel_initializer: name in tf_keras.initializers.
@@ -91,6 +93,7 @@ class Options(NamedTuple):
     output_stride: int = 32
     batch_norm_momentum: float = 0.9
     batch_norm_epsilon: float = 1e-5
+    batch_norm_sync: bool = False
     zero_init_last_gamma: bool = False
     kernel_initializer: str = "he_normal"
     dtype: str = "float32"
@@ -228,6 +231,7 @@ class _Layers:
             momentum=self._options.batch_norm_momentum,
             epsilon=self._options.batch_norm_epsilon,
             gamma_initializer="zeros" if zero_gamma else "ones",
+            synchronized=self._options.batch_norm_sync,
             dtype=self._policy,
             name=name,
         )(x)

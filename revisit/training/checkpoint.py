@@ -1,19 +1,27 @@
 """What is saved of a run, and how another run starts from it.
 
 A checkpoint holds `backbone` and `head` (variables by their own names), `optimizer`, `averages`
-(the averaged weights, where the config asks for them), `step` and `best`. The step is also the
-position in the data: the stream of examples is a function of the seed, so nothing else need be
-kept. The backbone has the same names in every task and mode, so starting from it is reading it, and
-a variable that is missing or of another shape is an error.
+(the averaged weights, where the config asks for them), `step`, `best`, and `window` (the losses
+that no line of progress has told yet). The step is also the position in the data: the stream of
+examples is a function of the seed, so nothing else need be kept.
+
+TensorFlow writes a checkpoint under another name and renames it, so a killed process leaves it
+whole or not at all. What else may damage it (a full disk, a copy cut short) is found on reading:
+such a checkpoint is passed over with a warning, and the one before it is taken.
+
+The backbone has the same names in every task and mode, so starting from it is reading it, and a
+variable that is missing or of another shape is an error.
 """
 
 import hashlib
 import os
+import tempfile
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
 import tf_keras as keras
+from absl import logging
 
 from revisit.errors import UserError
 
@@ -45,7 +53,7 @@ def find_checkpoint(path: str, which: str = "last") -> str:
     if os.path.exists(path + ".index"):
         return path
     parts = [path, CHECKPOINTS] + ([BEST] if which == BEST else [])
-    found = tf.train.latest_checkpoint(os.path.join(*parts)) or tf.train.latest_checkpoint(path)
+    found = _last_whole(os.path.join(*parts)) or _last_whole(path)
     if found is None:
         kept = (
             " (a run keeps one if config.train.keep_best names a metric)" if which == BEST else ""
@@ -55,8 +63,29 @@ def find_checkpoint(path: str, which: str = "last") -> str:
 
 
 def exists(workdir: str, step: int) -> bool:
-    """Whether a run has saved at a step, and keeps it."""
-    return os.path.exists(os.path.join(workdir, CHECKPOINTS, f"ckpt-{step}.index"))
+    """Whether a run has saved at a step, and keeps it undamaged."""
+    prefix = os.path.join(workdir, CHECKPOINTS, f"ckpt-{step}")
+    return os.path.exists(prefix + ".index") and _is_whole(prefix)
+
+
+def _is_whole(prefix: str) -> bool:
+    """Whether all values can be read; TensorFlow compares each with its checksum."""
+    try:
+        reader = tf.train.load_checkpoint(prefix)
+        for name in reader.get_variable_to_shape_map():
+            reader.get_tensor(name)
+    except (tf.errors.OpError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        logging.warning("checkpoint %s is damaged and passed over: %s", prefix, reason)
+        return False
+    return True
+
+
+def _last_whole(directory: str) -> str | None:
+    """The prefix of the last checkpoint that can be read; None if there is none."""
+    state = tf.train.get_checkpoint_state(directory)
+    saved = state.all_model_checkpoint_paths if state else []
+    return next(filter(_is_whole, reversed(saved)), None)
 
 
 def checksum(variables: Mapping[str, tf.Variable]) -> str:
@@ -115,42 +144,53 @@ class Checkpoints:
         keep_last: int,
     ) -> None:
         """Args:
-        workdir: of the run; another process's own directory where this one is not the chief.
-        models: "backbone" and "head". optimizer: with its slots. averages: "backbone/<name>" ->
-        variable that holds the averaged weight; empty without averages. keep_last: checkpoints kept
-        besides the best.
+        workdir: of the run. models: "backbone" and "head". optimizer: with its slots. averages:
+        "backbone/<name>" -> variable that holds the averaged weight; empty without averages.
+        keep_last: checkpoints kept besides the best; 0 keeps none, in a process that has to take
+        part when another one saves.
         """
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
         self.best = tf.Variable(-np.inf, dtype=tf.float64, trainable=False, name="best")
-        saved = tf.train.Checkpoint(
+        self.window = tf.Variable([0.0, 0.0], dtype=tf.float64, trainable=False, name="window")
+        self._saved = tf.train.Checkpoint(
             **{group: named(model.variables) for group, model in models.items()},
             optimizer=optimizer,
             averages=dict(averages),
             step=self.step,
             best=self.best,
+            window=self.window,
         )
         directory = os.path.join(workdir, CHECKPOINTS)
-        self._last = tf.train.CheckpointManager(saved, directory, keep_last)
-        self._best = tf.train.CheckpointManager(saved, os.path.join(directory, BEST), 1)
+        self._keeps = keep_last > 0
+        self._found = _last_whole(directory)
+        self._last = tf.train.CheckpointManager(self._saved, directory, keep_last or None)
+        self._best = tf.train.CheckpointManager(self._saved, os.path.join(directory, BEST), 1)
 
     @property
     def resumable(self) -> bool:
         """Whether the run has saved before."""
-        return self._last.latest_checkpoint is not None
+        return self._found is not None
 
     def restore(self) -> int:
         """Goes on from the last checkpoint, of which every value must fit; its step."""
-        self._last.checkpoint.restore(self._last.latest_checkpoint).assert_consumed()
+        self._saved.restore(self._found).assert_consumed()
         return int(self.step.numpy())
 
-    def save(self, step: int) -> None:
-        """Saves at a step."""
+    def _save(self, manager: tf.train.CheckpointManager, step: int) -> None:
         self.step.assign(step)
-        self._last.save(checkpoint_number=step)
+        if self._keeps:
+            manager.save(checkpoint_number=step)
+        else:
+            with tempfile.TemporaryDirectory() as directory:
+                self._saved.write(os.path.join(directory, "ckpt"))
+
+    def save(self, step: int, window: Sequence[float] = (0.0, 0.0)) -> None:
+        """Saves at a step, with the sum and the number of the losses that were not told yet."""
+        self.window.assign(window)
+        self._save(self._last, step)
 
     def save_best(self, step: int, value: float) -> None:
         """Saves as the best, if the value is higher than that of the best so far."""
         if value > float(self.best.numpy()):
             self.best.assign(value)
-            self.step.assign(step)
-            self._best.save(checkpoint_number=step)
+            self._save(self._best, step)

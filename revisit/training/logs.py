@@ -22,24 +22,29 @@ COLUMNS = ("step", "split", "name", "value")
 
 def read_metrics(workdir: str, split: str, step: int) -> dict[str, float]:
     """The figures that a run wrote for a split at a step; empty if it wrote none."""
+    return {
+        row["name"]: float(row["value"])
+        for row in _read_rows(workdir)
+        if row["split"] == split and row["step"] == str(step)
+    }
+
+
+def _read_rows(workdir: str) -> list[dict]:
+    """The rows of metrics.csv, but for one that a killed process has left unfinished."""
     path = os.path.join(workdir, METRICS_FILE)
     if not os.path.exists(path):
-        return {}
+        return []
     with open(path, newline="") as file:
-        rows = [
-            row
-            for row in csv.DictReader(file)
-            if row["split"] == split and row["step"] == str(step)
-        ]
-    return {row["name"]: float(row["value"]) for row in rows}
+        return [row for row in csv.DictReader(file) if None not in row.values()]
 
 
-def write_table(path: str, rows: Sequence[Mapping]) -> None:
-    """Writes rows with the same keys as CSV."""
-    with open(path, "w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]) if rows else [])
+def write_table(path: str, columns: Sequence[str], rows: Sequence[Mapping]) -> None:
+    """Writes rows with these columns as CSV, over what was there."""
+    with open(path + ".tmp", "w", newline="") as file:
+        writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows(rows)
+    os.replace(path + ".tmp", path)
 
 
 def write_results(directory: str, files: Mapping[str, str | bytes]) -> None:
@@ -79,16 +84,8 @@ class Logs:
         if self._workdir is None:
             return
         os.makedirs(self._workdir, exist_ok=True)
-        path = os.path.join(self._workdir, METRICS_FILE)
-        rows: list[dict] = []
-        if os.path.exists(path):
-            with open(path, newline="") as file:
-                rows = [row for row in csv.DictReader(file) if int(row["step"]) <= step]
-        with open(path + ".tmp", "w", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS)
-            writer.writeheader()
-            writer.writerows(rows)
-        os.replace(path + ".tmp", path)
+        rows = [row for row in _read_rows(self._workdir) if int(row["step"]) <= step]
+        write_table(os.path.join(self._workdir, METRICS_FILE), COLUMNS, rows)
         self._events = tf.summary.create_file_writer(os.path.join(self._workdir, EVENTS))
 
     def write(self, step: int, split: str, figures: Mapping[str, float]) -> None:
@@ -112,7 +109,7 @@ class Logs:
     def table(self, name: str, rows: Sequence[Mapping]) -> None:
         """Writes a table of the run, as the per-class figures, over the one before."""
         if self._workdir is not None:
-            write_table(os.path.join(self._workdir, name), rows)
+            write_table(os.path.join(self._workdir, name), list(rows[0]) if rows else [], rows)
 
     def results(self, split: str, files: Mapping[str, str | bytes]) -> None:
         """Writes a split's predictions in the benchmark's own format to results/<split>."""

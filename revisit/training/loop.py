@@ -9,6 +9,7 @@ same run going on; (2) from the backbone of another run or checkpoint, --init; (
 weights.
 """
 
+import functools
 import os
 import signal
 import time
@@ -34,7 +35,7 @@ from revisit.training import workdir as workdirs
 from revisit.training.logs import Logs, read_metrics
 from revisit.training.model import forward, make_models
 from revisit.training.modes import MODES, RANDOM, Mode, check_init
-from revisit.training.strategies import is_chief, make_strategy
+from revisit.training.strategies import Step, Strategy, make_strategy, sum_over_replicas
 
 SHOWN_FIGURES = 5  # of an evaluation, in the log's line
 NUM_DRAWN = 16  # examples that are drawn for people
@@ -54,7 +55,7 @@ class Plan(NamedTuple):
 
     config: ConfigDict
     mode: Mode
-    strategy: tf.distribute.Strategy
+    strategy: Strategy
     dataset: Dataset
     task: Task
     shards: tuple[Shard, ...]
@@ -83,7 +84,18 @@ def _steps(config: ConfigDict, num_examples: int) -> Steps:
     )
 
 
-def make_plan(config: ConfigDict, mode: str, strategy: tf.distribute.Strategy) -> Plan:
+def _check_sizes(train: ConfigDict, num_replicas: int) -> None:
+    for name in ("batch_size", "eval_batch_size"):
+        if train[name] % num_replicas:
+            raise UserError(
+                f"config.train.{name}={train[name]} is not a multiple of the {num_replicas} "
+                "replicas"
+            )
+    if train.keep_last < 1:
+        raise UserError(f"config.train.keep_last={train.keep_last}: keep at least 1 checkpoint")
+
+
+def make_plan(config: ConfigDict, mode: str, strategy: Strategy) -> Plan:
     """Reads the data set and checks the config against it.
 
     Raises:
@@ -94,11 +106,7 @@ def make_plan(config: ConfigDict, mode: str, strategy: tf.distribute.Strategy) -
     dataset = read_dataset(config.data.dir)
     shards = data_input.train_shards(dataset, config.data.train_split, config.data.fraction)
     data_input.train_shards(dataset, config.data.eval_split, 1.0)
-    if config.train.batch_size % strategy.num_replicas_in_sync:
-        raise UserError(
-            f"config.train.batch_size={config.train.batch_size} is not a multiple of the "
-            f"{strategy.num_replicas_in_sync} replicas"
-        )
+    _check_sizes(config.train, strategy.distribution.num_replicas_in_sync)
     steps = _steps(config, count_examples(shards))
     task = make_task(config, dataset)
     return Plan(config, MODES[mode], strategy, dataset, task, shards, steps)
@@ -131,8 +139,9 @@ def make_state(plan: Plan, workdir: str) -> State:
 
     optimizer = optimizers.make_optimizer(config.optimizer, schedule, steps)
     averages = _make_averages(config, backbone, head)
+    keep_last = config.train.keep_last if plan.strategy.is_chief else 0
     checkpoints = checkpoint.Checkpoints(
-        workdir, {"backbone": backbone, "head": head}, optimizer, averages, config.train.keep_last
+        workdir, {"backbone": backbone, "head": head}, optimizer, averages, keep_last
     )
     variables = backbone.trainable_variables + head.trainable_variables
     return State(backbone, head, optimizer, schedule, variables, averages, checkpoints)
@@ -143,7 +152,7 @@ def _make_gradients(
 ) -> Callable[[dict], tuple[tf.Tensor, list[tf.Tensor]]]:
     """One replica's batch -> its part of the mean loss, and gradients of its part of the whole."""
     batch_size = plan.config.train.batch_size
-    replicas = plan.strategy.num_replicas_in_sync
+    replicas = plan.strategy.distribution.num_replicas_in_sync
     decoupled = plan.config.optimizer.name in optimizers.DECOUPLED
     rate = 0.0 if decoupled else plan.config.optimizer.weight_decay
 
@@ -161,43 +170,60 @@ def _make_gradients(
     return tf.function(gradients, jit_compile=True) if plan.config.train.jit_compile else gradients
 
 
-def make_train_step(plan: Plan, state: State) -> Callable[[Any], tf.Tensor]:
-    """distributed batch -> mean loss of the global batch, after one update of the weights."""
-    gradients = _make_gradients(plan, state)
+def make_train_step(plan: Plan, state: State) -> Step:
+    """The step that updates the weights once.
 
-    def replica_step(batch: dict) -> tf.Tensor:
-        # ids are strings, which XLA can't compile
-        numbers = {name: value for name, value in batch.items() if value.dtype != tf.string}
-        loss, grads = gradients(numbers)
+    Returns:
+      (distributed batch, 1.0 where this process was told to stop) -> [3] float32, sums over
+      replicas: mean loss of the global batch; number of replicas told to stop; staleness, the
+      number of updates by others between reading the weights and updating them.
+    """
+    gradients, optimizer = _make_gradients(plan, state), state.optimizer
+    distribution = plan.strategy.distribution
+
+    def replica_step(batch: dict, stopped: tf.Tensor) -> tf.Tensor:
+        before = optimizer.iterations.read_value()
+        with tf.control_dependencies([before]):
+            loss, grads = gradients(batch)
         # The optimizer sums over replicas itself; summing before it would count everything twice.
-        state.optimizer.apply_gradients(zip(grads, state.variables, strict=True))
-        return loss
+        optimizer.apply_gradients(zip(grads, state.variables, strict=True))
+        staleness = optimizer.iterations.read_value() - before - 1
+        return tf.stack([loss, stopped, tf.cast(staleness, tf.float32)])
 
     @tf.function
-    def train_step(batch: Any) -> tf.Tensor:
-        losses = plan.strategy.run(replica_step, args=(batch,))
-        return plan.strategy.reduce(tf.distribute.ReduceOp.SUM, losses, axis=None)
+    def train_step(batch: Any, stopped: tf.Tensor) -> tf.Tensor:
+        figures = distribution.run(replica_step, args=(batch, stopped))
+        return distribution.reduce(tf.distribute.ReduceOp.SUM, figures, axis=None)
 
     return train_step
 
 
+def _numbers(batch: dict) -> dict:
+    """A batch without ids: strings, which neither XLA nor a TPU can take."""
+    return {name: value for name, value in batch.items() if value.dtype != tf.string}
+
+
+def worker_batches(
+    plan: Plan, step: int, context: tf.distribute.InputContext | None = None
+) -> tf.data.Dataset:
+    """A worker's training batches from a step on: the same whether or not it was stopped."""
+    config, context = plan.config, context or tf.distribute.InputContext()
+    stream = data_input.Stream(
+        seed=config.seed,
+        shuffle=config.data.shuffle,
+        start=step * config.train.batch_size,
+        worker=context.input_pipeline_id,
+        num_workers=context.num_input_pipelines,
+        augment=make_augment(config.data.augment),
+    )
+    size = context.get_per_replica_batch_size(config.train.batch_size)
+    return data_input.train_batches(plan.shards, plan.task.prepare, size, stream).map(_numbers)
+
+
 def train_iterator(plan: Plan, step: int) -> Iterator[Any]:
-    """Distributed training batches from a step on: the same whether or not it was stopped."""
-    config = plan.config
-
-    def batches(context: tf.distribute.InputContext) -> tf.data.Dataset:
-        stream = data_input.Stream(
-            seed=config.seed,
-            shuffle=config.data.shuffle,
-            start=step * config.train.batch_size,
-            worker=context.input_pipeline_id,
-            num_workers=context.num_input_pipelines,
-            augment=make_augment(config.data.augment),
-        )
-        size = context.get_per_replica_batch_size(config.train.batch_size)
-        return data_input.train_batches(plan.shards, plan.task.prepare, size, stream)
-
-    return iter(plan.strategy.distribute_datasets_from_function(batches))
+    """What the step is called with, from a step on."""
+    batches = functools.partial(worker_batches, plan, step)
+    return plan.strategy.deal(plan.strategy.distribution, batches)
 
 
 def _eval_batches(plan: Plan, split: str) -> Iterable[Any]:
@@ -214,7 +240,7 @@ def _eval_batches(plan: Plan, split: str) -> Iterable[Any]:
             context.num_input_pipelines,
         )
 
-    return plan.strategy.distribute_datasets_from_function(batches)
+    return plan.strategy.evaluation.distribute_datasets_from_function(batches)
 
 
 def evaluate_split(
@@ -233,12 +259,12 @@ def evaluate_split(
             batch = {**batch, "weight": tf.where(is_left_out, 0.0, batch["weight"])}
         return plan.task.measure(forward(backbone, head, batch, False, False), batch)
 
-    evaluate(plan.strategy, measure, _eval_batches(plan, split), metric.update)
+    evaluate(plan.strategy.evaluation, measure, _eval_batches(plan, split), metric.update)
     return metric
 
 
 def _first_replica(plan: Plan, batch: Any) -> dict[str, tf.Tensor]:
-    local = plan.strategy.experimental_local_results
+    local = plan.strategy.evaluation.experimental_local_results
     return {name: local(value)[0][:NUM_DRAWN] for name, value in batch.items()}
 
 
@@ -267,10 +293,17 @@ def _signals() -> Iterator[Callable[[], bool]]:
 class _Window:
     """The time and the losses since the last line of progress."""
 
-    def __init__(self) -> None:
+    def __init__(self, fetch: Callable[[list], Any], losses: Sequence[float] = (0.0, 0.0)) -> None:
+        """Args:
+        fetch: of the strategy.
+        losses: sum and number of those that a run which goes on had not told yet.
+        """
         self.began = time.monotonic()
         self.waited = 0.0  # seconds, for input
-        self.losses: list[tf.Tensor] = []
+        self.results: list[Any] = []  # of calls of the step, not looked at yet
+        self.losses = np.asarray(losses, np.float64)  # sum and number
+        self.staleness: list[float] = []
+        self._fetch = fetch
 
     def next_batch(self, iterator: Iterator[Any]) -> Any:
         """The next batch; the time it took counts as waiting for input."""
@@ -279,26 +312,36 @@ class _Window:
         self.waited += time.monotonic() - began
         return batch
 
-    def figures(self, step: int, schedule: schedules.Schedule, batch_size: int) -> dict[str, float]:
-        """Mean loss, rates and shares of the window, which ends at `step`.
+    def settle(self, step: int) -> None:
+        """Waits for all steps up to `step`, and looks at what they returned.
 
         Raises:
-          UserError: the loss is not finite.
+          UserError: a loss is not finite.
         """
-        count = len(self.losses)
-        loss = float(tf.add_n(self.losses)) / count
-        if not abs(loss) < float("inf"):
+        if not self.results:
+            return
+        losses, _, staleness = np.asarray(self._fetch(self.results), np.float64).T
+        if not np.isfinite(losses).all():
             raise UserError(
-                f"the loss is {loss} between steps {step - count} and {step}: lower "
+                f"the loss is {losses.sum()} between steps {step - len(losses)} and {step}: lower "
                 "config.schedule.learning_rate or lengthen config.schedule.warmup"
             )
+        self.losses += losses.sum(), len(losses)
+        self.staleness.extend(staleness)
+        self.results = []
+
+    def figures(self, batch_size: int) -> dict[str, float]:
+        """Mean loss, rates and shares of the window; staleness where there is any."""
         seconds = time.monotonic() - self.began
-        return {
-            "loss": loss,
-            "learning_rate": float(schedule(step - 1)),
-            "images_per_second": count * batch_size / seconds,
+        figures = {
+            "loss": self.losses[0] / self.losses[1],
+            "images_per_second": len(self.staleness) * batch_size / seconds,
             "input_wait_share": self.waited / seconds,
         }
+        if any(self.staleness):
+            figures["staleness_mean"] = float(np.mean(self.staleness))
+            figures["staleness_p95"] = float(np.percentile(self.staleness, 95))
+        return figures
 
 
 def _shown(figures: dict[str, float]) -> str:
@@ -317,16 +360,14 @@ class _Run:
         self.state = state
         self.logs = logs
         self.figures: dict[str, float] = {}  # of the last evaluation
-        self.window = _Window()
+        self.window = _Window(plan.strategy.fetch, state.checkpoints.window.numpy())
 
     def log(self, step: int) -> None:
-        if not self.window.losses:
-            return
-        batch_size = self.plan.config.train.batch_size
-        figures = self.window.figures(step, self.state.schedule, batch_size)
+        figures = self.window.figures(self.plan.config.train.batch_size)
+        figures["learning_rate"] = float(self.state.schedule(step - 1))
         self.logs.write(step, "train", figures)
         self.logs.progress(step, figures)
-        self.window = _Window()
+        self.window = _Window(self.plan.strategy.fetch)
 
     def evaluate(self, step: int) -> None:
         split = self.plan.config.data.eval_split
@@ -361,7 +402,7 @@ class _Run:
 
     def save(self, step: int) -> None:
         self._copy_averages()
-        self.state.checkpoints.save(step)
+        self.state.checkpoints.save(step, tuple(self.window.losses))
 
     def act(self, step: int, stopped: bool) -> None:
         """What is due after a step, in this order: log, evaluate, save."""
@@ -372,24 +413,47 @@ class _Run:
             self.evaluate: steps.evaluate,
             self.save: steps.save,
         }
-        for action, every in due.items():
-            if last or (every and step % every == 0) or (stopped and action == self.save):
-                self.log(step)  # a loss that is not finite is seen before it is evaluated or saved
-                action(step)
-                self.window.began = time.monotonic()
+        actions = [
+            action
+            for action, every in due.items()
+            if last or (every and step % every == 0) or (stopped and action == self.save)
+        ]
+        if actions:
+            self.window.settle(step)  # a loss that is not finite is seen before anything is written
+            self._share_statistics()
+        for action in actions:
+            action(step)
+            self.window.began = time.monotonic()
         if stopped and not last:
             raise Interrupted(f"saved at step {step:,}; the same command goes on from there")
 
+    def _share_statistics(self) -> None:
+        """Gives each replica the mean of all replicas' moving statistics: one model for all."""
+        if self.plan.mode.trains_backbone:
+            for variable in self.state.backbone.non_trainable_variables:
+                variable.assign(variable.read_value())
+
     def loop(self, first_step: int, stopped: Callable[[], bool]) -> None:
-        iterator = train_iterator(self.plan, first_step)
-        train_step = make_train_step(self.plan, self.state)
-        for step in range(first_step + 1, self.plan.steps.total + 1):
+        plan, result = self.plan, None
+        if first_step == 0 and plan.strategy.is_chief:
+            batch = next(iter(worker_batches(plan, 0)))
+            first = {name: value[:NUM_DRAWN] for name, value in batch.items()}
+            self.logs.pictures(0, "train/input", plan.task.draw(first, None))
+        iterator = train_iterator(plan, first_step)
+        train_step = plan.strategy.bind(make_train_step(plan, self.state))
+        for step in range(first_step + 1, plan.steps.total + 1):
             batch = self.window.next_batch(iterator)
-            if step == 1:
-                shown = self.plan.task.draw(_first_replica(self.plan, batch), None)
-                self.logs.pictures(0, "train/input", shown)
-            self.window.losses.append(train_step(batch))
-            self.act(step, stopped())
+            before, result = result, train_step(batch, tf.constant(float(stopped())))
+            self.window.results.append(result)
+            self.act(step, plan.strategy.agree(stopped(), before))
+
+
+def _check_all_start_at(step: int, distribution: tf.distribute.Strategy) -> None:
+    if sum_over_replicas(distribution, step) != step * distribution.num_replicas_in_sync:
+        raise UserError(
+            f"this worker would start at step {step:,} and others elsewhere: --workdir must be a "
+            "directory that all of them see"
+        )
 
 
 def _start(plan: Plan, state: State, init: str | None, logs: Logs) -> int:
@@ -401,6 +465,7 @@ def _start(plan: Plan, state: State, init: str | None, logs: Logs) -> int:
         loaded = checkpoint.load_variables(checkpoint.find_checkpoint(init), "backbone", variables)
     optimizers.create_slots(state.optimizer, state.variables)  # averages start from these weights
     step = state.checkpoints.restore() if resumable else 0
+    _check_all_start_at(step, plan.strategy.evaluation)
     logs.start(step)
     if resumable:
         logs.say(f"goes on from step {step:,} of {plan.steps.total:,}")
@@ -423,7 +488,7 @@ def train(
     mode: str,
     workdir: str,
     init: str | None = None,
-    strategy: tf.distribute.Strategy | None = None,
+    strategy: Strategy | None = None,
 ) -> dict[str, float]:
     """Runs an experiment to its end, or goes on with it; a finished one is only read.
 
@@ -439,7 +504,7 @@ def train(
 
     Raises:
       UserError: something in the arguments or the data does not fit.
-      Interrupted: SIGTERM or SIGINT came; the run is saved.
+      Interrupted: SIGTERM or SIGINT came and the run is saved; or a process of the cluster is gone.
     """
     check_init(mode, init)
     keras.backend.clear_session()
@@ -449,23 +514,37 @@ def train(
         tf.random.set_global_generator(tf.random.Generator.from_seed(config.seed))
     strategy = strategy or make_strategy("one_device")
     plan = make_plan(config, mode, strategy)
-    chief = is_chief(strategy)
     workdirs.check_same_run(workdir, config, mode, init, plan.dataset.taxonomy)
-    own = workdir if chief else os.path.join(workdir, f"worker-{strategy.cluster_resolver.task_id}")
     finished = read_metrics(workdir, config.data.eval_split, plan.steps.total)
     if finished and checkpoint.exists(workdir, plan.steps.total):
         return finished
-    logs = Logs(
-        own if chief else None, f"{mode} {os.path.basename(workdir.rstrip('/'))}", plan.steps.total
-    )
-    with strategy.scope():
-        state = make_state(plan, own)
+    claim = functools.partial(workdirs.claim, workdir, config, mode, init, plan.dataset.taxonomy)
+    title = f"{mode} {os.path.basename(workdir.rstrip('/'))}"
+    logs = Logs(workdir if strategy.is_chief else None, title, plan.steps.total)
+    try:
+        return _run(plan, workdir, init, logs, claim)
+    except strategy.losses as error:
+        reason = " ".join(str(error).split())[:200]
+        raise Interrupted(
+            "another process of the cluster is gone: start all of them again with the same command "
+            f"and they go on from the last checkpoint ({reason})"
+        ) from error
+    finally:
+        logs.close()
+
+
+def _run(
+    plan: Plan, workdir: str, init: str | None, logs: Logs, claim: Callable[[], None]
+) -> dict[str, float]:
+    with plan.strategy.distribution.scope():
+        state = make_state(plan, workdir)
         first_step = _start(plan, state, init, logs)
-    if chief:
-        workdirs.claim(workdir, config, mode, init, plan.dataset.taxonomy)
+    if plan.strategy.is_chief:
+        claim()
     logs.say(_describe(plan))
     run = _Run(plan, state, logs)
     with _signals() as stopped:
         run.loop(first_step, stopped)
-    logs.close()
-    return run.figures or read_metrics(workdir, config.data.eval_split, plan.steps.total)
+    # Whoever leaves early is taken for lost by the others.
+    sum_over_replicas(plan.strategy.evaluation, 0)
+    return run.figures or read_metrics(workdir, plan.config.data.eval_split, plan.steps.total)

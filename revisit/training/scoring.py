@@ -39,7 +39,7 @@ def score(workdir: str, which: str, data: str | None, split: str | None) -> dict
     strategy = make_strategy("one_device")
     plan = make_plan(config, mode, strategy)
     workdirs.check_taxonomy(workdir, plan.dataset.taxonomy)
-    with strategy.scope():
+    with strategy.distribution.scope():
         backbone, head = make_models(config, plan.task)
         load_weights(prefix, backbone, head)
     scored = plan, backbone, head, config.data.eval_split

@@ -1,53 +1,106 @@
-"""Where a step runs: a row for each tf.distribute strategy.
+"""Where a step runs: a row for each --strategy, which says how a step is called and batches dealt.
 
-All of these share one way of training: the step runs on every replica, which takes its part of the
-global batch, and gradients are summed over replicas by the optimizer. Clusters are described as
-every TensorFlow user knows it, by TF_CONFIG or the environment of a Cloud TPU.
+In one_device, mirrored, multi_worker and tpu the step runs on every replica at once, each with its
+part of the global batch, and the optimizer sums gradients over replicas. Under parameter_server
+(training/parameter_server.py) every worker runs steps of its own.
 """
 
-import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, TypeAlias
 
 import tensorflow as tf
 
 from revisit.errors import UserError
+from revisit.training.cluster import find_cluster
+
+MakeBatches: TypeAlias = Callable[[tf.distribute.InputContext], tf.data.Dataset]
+# (dealt batch, 1.0 where this process was told to stop) -> [3] float32: loop.make_train_step
+Step: TypeAlias = Callable[[Any, tf.Tensor], Any]
+
+# What TensorFlow raises in a process when another of its cluster has gone.
+_GONE = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError)
 
 
-def _one_device() -> tf.distribute.Strategy:
+def _deal(distribution: tf.distribute.Strategy, make_batches: MakeBatches) -> Iterator[Any]:
+    return iter(distribution.distribute_datasets_from_function(make_batches))
+
+
+class Strategy(NamedTuple):
+    """A row of STRATEGIES, made.
+
+    Attributes:
+      distribution: TensorFlow's; models and optimizers are made in its scope.
+      evaluation: under which a split is scored.
+      deal: (distribution, dataset of a worker) -> endless parts of batches, for the step.
+      bind: step -> what is called for each batch; it may return a promise of the step's figures.
+      fetch: what the calls returned -> [number of steps, 3] figures of the steps.
+      agree: (told to stop, what the call before returned, or None) -> whether all stop now.
+      is_chief: whether this process writes what there is one of: logs, results, checkpoints.
+      losses: errors that mean that another process is gone, without which nothing can go on.
+    """
+
+    distribution: tf.distribute.Strategy
+    evaluation: tf.distribute.Strategy
+    deal: Callable[[tf.distribute.Strategy, MakeBatches], Iterator[Any]] = _deal
+    bind: Callable[[Step], Step] = lambda step: step
+    fetch: Callable[[list], Any] = tf.stack
+    agree: Callable[[bool, Any], bool] = lambda stopped, before: stopped
+    is_chief: bool = True
+    losses: tuple[type[Exception], ...] = ()
+
+
+def in_one_process(distribution: tf.distribute.Strategy) -> Strategy:
+    """The row of a strategy of TensorFlow's that knows no other process."""
+    return Strategy(distribution, distribution)
+
+
+def _one_device() -> Strategy:
     kind = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
-    return tf.distribute.OneDeviceStrategy(f"/{kind}:0")
+    return in_one_process(tf.distribute.OneDeviceStrategy(f"/{kind}:0"))
 
 
-def _multi_worker() -> tf.distribute.Strategy:
-    cluster = json.loads(os.environ.get("TF_CONFIG", "{}"))
-    if "worker" not in cluster.get("cluster", {}):
-        raise UserError(
-            "--strategy=multi_worker needs TF_CONFIG in the environment: "
-            '{"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}'
-        )
-    return tf.distribute.MultiWorkerMirroredStrategy()
+def _mirrored() -> Strategy:
+    return in_one_process(tf.distribute.MirroredStrategy())
 
 
-def _tpu() -> tf.distribute.Strategy:
+def _any_was_told(stopped: bool, before: Any) -> bool:
+    """The sum that all workers have of the step before; so all stop at the same step.
+
+    Of the step before, since its figures are there without waiting for the device.
+    """
+    return before is not None and float(before[1]) > 0
+
+
+def _multi_worker() -> Strategy:
+    resolver = find_cluster("multi_worker", ("worker",))
+    distribution = tf.distribute.MultiWorkerMirroredStrategy(resolver)
+    chief = "chief" if "chief" in resolver.cluster_spec().jobs else "worker"
+    is_chief = (resolver.task_type, resolver.task_id) == (chief, 0)
+    return in_one_process(distribution)._replace(
+        agree=_any_was_told, is_chief=is_chief, losses=_GONE
+    )
+
+
+def _tpu() -> Strategy:
     try:
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver(os.environ.get("TPU_NAME", ""))
         tf.config.experimental_connect_to_cluster(resolver)
         tf.tpu.experimental.initialize_tpu_system(resolver)
     except (ValueError, tf.errors.OpError) as error:
         raise UserError(f"--strategy=tpu found no TPU (set TPU_NAME): {error}") from error
-    return tf.distribute.TPUStrategy(resolver)
+    return in_one_process(tf.distribute.TPUStrategy(resolver))
 
 
-STRATEGIES: dict[str, Callable[[], tf.distribute.Strategy]] = {
+STRATEGIES: dict[str, Callable[[], Strategy]] = {
     "one_device": _one_device,
-    "mirrored": tf.distribute.MirroredStrategy,
+    "mirrored": _mirrored,
     "multi_worker": _multi_worker,
     "tpu": _tpu,
 }
 
 
-def make_strategy(name: str) -> tf.distribute.Strategy:
+def make_strategy(name: str) -> Strategy:
     """The strategy of --strategy; make it once, before any other use of TensorFlow.
 
     Raises:
@@ -58,7 +111,15 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
     return STRATEGIES[name]()
 
 
-def is_chief(strategy: tf.distribute.Strategy) -> bool:
-    """Whether this process writes what there is one of: logs, results, checkpoints."""
-    resolver = strategy.cluster_resolver
-    return resolver is None or not resolver.task_type or resolver.task_id in (None, 0)
+def sum_over_replicas(distribution: tf.distribute.Strategy, value: int) -> int:
+    """The sum of what all replicas of all workers give; each waits for the others."""
+
+    @tf.function
+    def add_up() -> tf.Tensor:
+        def replica() -> tf.Tensor:
+            context = tf.distribute.get_replica_context()
+            return context.all_reduce(tf.distribute.ReduceOp.SUM, tf.constant(value, tf.int64))
+
+        return distribution.run(replica)
+
+    return int(distribution.experimental_local_results(add_up())[0])

@@ -22,6 +22,7 @@ DOCUMENTS = [
 ]
 ABSL_FLAGS = {"help", "helpfull", "verbosity", "logtostderr"}
 PASSES_FLAGS_ON = {"data_prep.build"}  # to Beam
+PASSES_FLAGS_TO = {"revisit.launch": "revisit.train"}
 
 
 class Command(NamedTuple):
@@ -74,7 +75,7 @@ def find_fields(config: pathlib.Path) -> set[str]:
 
 
 def is_known(flag: str, module: str) -> bool:
-    known = find_flags(module) | ABSL_FLAGS
+    known = find_flags(module) | find_flags(PASSES_FLAGS_TO.get(module, module)) | ABSL_FLAGS
     return flag in known or flag.removeprefix("no") in known or module in PASSES_FLAGS_ON
 
 
