@@ -32,6 +32,13 @@ def _data() -> ConfigDict:
             "train_split": "train",
             "eval_split": "validation",
             "fraction": 1.0,  # of the training records, the first ones: smaller sets nest in larger
+            "drop_duplicates": "none",  # or "evaluation": those of evaluation images; or "all"
+            "images_of": "",  # only images with one of these classes: a number, for the most
+            # frequent, or a file of names, one a line; "" is all
+            "classes": "",  # learn and score these alone; chosen alike
+            "noise_wrong": 0.0,  # share of the given training labels that are replaced
+            "noise_missing": 0.0,  # share that is left out, though never all of an image's
+            "noise_kind": "sibling",  # what replaces: another child of a parent; or "uniform"
             "resize": 340,  # pixels: both sides, aspect ratio not kept
             "crop": 299,  # pixels: random in training, central in evaluation
             "flip": True,  # random left-right reflection in training

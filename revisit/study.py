@@ -34,8 +34,9 @@ def _command(run: str, overrides: Sequence[str]) -> str:
 def _count_examples(config: ConfigDict) -> int:
     from revisit.data.input import train_shards
     from revisit.data.records import count_examples, read_dataset
+    from revisit.data.views import view
 
-    dataset = read_dataset(config.data.dir)
+    dataset = view(read_dataset(config.data.dir), config.data)
     shards = train_shards(dataset, config.data.train_split, config.data.fraction)
     return count_examples(shards)
 

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from data_prep.labels import LabelError, close_labels, join_rows
@@ -139,3 +140,53 @@ def test_another_image_with_the_same_id_is_rejected_whatever_the_order():
         assert joined.reference == "2.jpg"
         reason = "duplicate id: f:2 has it with another image or split"
         assert rejects == [Reject("f:10", "a", reason)]
+
+
+def random_case(seed):
+    """A DAG of 30 classes, and an image with up to 6 positives and 3 verified negatives."""
+    generator = np.random.default_rng(seed)
+    names = [str(each) for each in generator.permutation(30)]
+    edges = [
+        (names[child], names[parent])
+        for child in range(1, 30)
+        for parent in generator.integers(0, child, generator.integers(0, 4))
+    ]
+    positives = [
+        (str(name), float(generator.choice([0.25, 0.5, 1.0])))
+        for name in generator.choice(names, generator.integers(1, 7))
+    ]
+    negatives = tuple(map(str, generator.choice(names, generator.integers(0, 4))))
+    return make_taxonomy(sorted(names), edges), make_row(*positives, negatives=negatives)
+
+
+def close_slowly(row, taxonomy):
+    """The rules, read off a matrix of who is at or above whom: [above, below]."""
+    number = taxonomy.num_classes
+    above = np.eye(number, dtype=bool)
+    for child, parents in enumerate(taxonomy.parents):
+        above[list(parents), child] = True
+    for _ in range(number):
+        above = above @ above
+    given = np.zeros(number)
+    for name, confidence in row.positives:
+        given[taxonomy.names.index(name)] = max(given[taxonomy.names.index(name)], confidence)
+    denied = np.array([name in row.negatives for name in taxonomy.names])
+    refuted = (given > 0) & (given < 1) & above[denied].any(axis=0)
+    kept = np.where(refuted, 0, given)
+    closed = (above * kept).max(axis=1)
+    absent = denied & (closed == 0)
+    negative = above[absent].any(axis=0)
+    conflicts = refuted.sum() + (denied & ~absent).sum()
+    return closed, negative, conflicts
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_random_graphs_are_closed_as_a_slow_reading_of_the_rules_says(seed):
+    taxonomy, row = random_case(seed)
+    closed, negative, conflicts = close_slowly(row, taxonomy)
+    labels = close_labels(row, taxonomy)
+    assert labels.positive == tuple(np.flatnonzero(closed))
+    assert labels.confidence == tuple(closed[closed > 0])
+    assert labels.negative == tuple(np.flatnonzero(negative))
+    assert labels.num_conflicts == conflicts
+    assert not set(labels.positive) & set(labels.negative)

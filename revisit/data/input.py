@@ -114,17 +114,42 @@ def stream_groups(shards: Sequence[Shard], stream: Stream) -> Iterator[Group]:
         epoch += 1
 
 
+def _list_taken(shard: Shard) -> np.ndarray:
+    """Whether each record of a file is taken, up to the last that is."""
+    taken = np.ones(shard.num_examples + len(shard.dropped), bool)
+    taken[[place for place in shard.dropped if place < len(taken)]] = False
+    return taken[: np.searchsorted(np.cumsum(taken), shard.num_examples) + 1]
+
+
 def _read_shard(path: tf.Tensor, count: tf.Tensor) -> tf.data.Dataset:
     return tf.data.TFRecordDataset(path, buffer_size=8 * 2**20).take(count)
 
 
+def _read_taken(paths: tf.Tensor, counts: tf.Tensor, taken: tf.Tensor) -> tf.data.Dataset:
+    """Records one after the other.
+
+    Args:
+      paths: [n] of files.
+      counts: [n] records that are read of each.
+      taken: [sum of counts] whether each is used.
+    """
+    records = tf.data.Dataset.from_tensor_slices((paths, counts)).flat_map(_read_shard)
+    pairs = tf.data.Dataset.zip((records, tf.data.Dataset.from_tensor_slices(taken)))
+    return pairs.filter(lambda _, is_taken: is_taken).map(lambda record, _: record)
+
+
+def _files(shards: Sequence[Shard]) -> tuple[list[str], list[int], np.ndarray]:
+    """What `_read_taken` reads of some shards."""
+    taken = [_list_taken(shard) for shard in shards]
+    return [shard.path for shard in shards], [len(each) for each in taken], np.concatenate(taken)
+
+
 def _read_group(
-    paths: tf.Tensor, counts: tf.Tensor, seed: tf.Tensor, skip: tf.Tensor, shuffle: bool
+    files: tuple[tf.Tensor, ...], seed: tf.Tensor, skip: tf.Tensor, shuffle: bool
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """A group's records in its order and their seeds, without the first `skip`: [n], [n, 2]."""
-    total = tf.reduce_sum(counts)
-    records = tf.data.Dataset.from_tensor_slices((paths, counts)).flat_map(_read_shard)
-    records = records.batch(total, drop_remainder=True).get_single_element()
+    total = tf.reduce_sum(tf.cast(files[2], tf.int64))
+    records = _read_taken(*files).batch(total, drop_remainder=True).get_single_element()
     order = tf.range(total)
     if shuffle:
         order = tf.random.experimental.stateless_shuffle(order, seed)
@@ -137,12 +162,14 @@ def _records(shards: Sequence[Shard], stream: Stream) -> tf.data.Dataset:
 
     def generate() -> Iterator[tuple]:
         for group in stream_groups(shards, stream):
-            paths, counts = zip(*group.shards, strict=True)
-            yield paths, counts, group.seed, group.skip
+            yield _files(group.shards), group.seed, group.skip
 
     signature = (
-        tf.TensorSpec([None], tf.string),
-        tf.TensorSpec([None], tf.int64),
+        (
+            tf.TensorSpec([None], tf.string),
+            tf.TensorSpec([None], tf.int64),
+            tf.TensorSpec([None], tf.bool),
+        ),
         tf.TensorSpec([2], tf.int64),
         tf.TensorSpec([], tf.int64),
     )
@@ -222,9 +249,9 @@ def eval_batches(
     batches.
     """
     shards = train_shards(dataset, split, 1.0)
-    paths, counts = zip(*shards, strict=True)
-    serialized = tf.data.Dataset.from_tensor_slices((list(paths), np.asarray(counts, np.int64)))
-    serialized = serialized.flat_map(_read_shard).shard(num_workers, worker)
+    paths, counts, taken = _files(shards)
+    serialized = _read_taken(tf.constant(paths), tf.constant(counts, tf.int64), taken)
+    serialized = serialized.shard(num_workers, worker)
     num_batches = math.ceil(dataset.num_examples(split) / (batch_size * num_workers))
 
     def batch(records: tf.Tensor) -> dict:

@@ -287,10 +287,17 @@ def parse_record(serialized: "tf.Tensor", contents: Contents) -> dict[str, Any]:
 
 
 class Shard(NamedTuple):
-    """One TFRecord file."""
+    """One TFRecord file, or a part of it.
+
+    Attributes:
+      path: of the file.
+      num_examples: how many of its records are taken, the first ones that are not dropped.
+      dropped: places in the file, ascending, of records that are left out.
+    """
 
     path: str
     num_examples: int
+    dropped: tuple[int, ...] = ()
 
 
 def count_examples(shards: Iterable[Shard]) -> int:
@@ -312,6 +319,8 @@ class Dataset(NamedTuple):
         of closed labels), `num_objects` and `num_people` (split -> count), `single_label` (every
         record has exactly one leaf), `source`, `seed`, `version`, and, where there are masks,
         `mask_classes`.
+      kept_classes: where a view has only some classes, their ids on disk; see `revisit.data.views`.
+      all_classes: then the taxonomy of the ids on disk.
     """
 
     directory: str
@@ -319,6 +328,8 @@ class Dataset(NamedTuple):
     contents: Contents
     shards: dict[str, tuple[Shard, ...]]
     metadata: dict[str, Any]
+    kept_classes: tuple[int, ...] = ()
+    all_classes: taxonomy_lib.Taxonomy | None = None
 
     def num_examples(self, split: str) -> int:
         """Number of records in a split.

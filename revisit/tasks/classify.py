@@ -17,6 +17,7 @@ from ml_collections import ConfigDict
 from revisit.data import images
 from revisit.data.captions import caption_images
 from revisit.data.input import Prepare
+from revisit.data.labels import longest_positives, make_label_view
 from revisit.data.records import Contents, Dataset, parse_record
 from revisit.data.taxonomy import Taxonomy
 from revisit.errors import UserError
@@ -170,12 +171,14 @@ def _pad(ids: tf.Tensor, length: int, value: float = -1) -> tf.Tensor:
 def _prepare(config: ConfigDict, dataset: Dataset) -> Prepare:
     data, task = config.data, config.task
     contents = Contents(truth=dataset.contents.truth)
-    num_positives = max(1, dataset.metadata.get("max_positives", 1))
+    view_labels = make_label_view(dataset, data, config.seed)
+    num_positives = longest_positives(dataset, data)
     num_negatives = max(1, dataset.metadata.get("max_negatives", 1))
 
     def prepare(serialized: tf.Tensor, training: bool, seeds: tf.Tensor) -> dict:
         records = parse_record(serialized, contents)
-        encoded, labels = records["image"], records["labels"]
+        encoded = records["image"]
+        labels = view_labels(records["id"], records["labels"], training)
         if training:
             pixels = images.train_images(encoded, data.resize, data.crop, data.flip, seeds)
         else:

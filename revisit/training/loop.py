@@ -26,6 +26,7 @@ from ml_collections import ConfigDict
 from revisit.data import input as data_input
 from revisit.data.augment import make_augment
 from revisit.data.records import Dataset, Shard, count_examples, read_dataset
+from revisit.data.views import view
 from revisit.errors import Interrupted, UserError
 from revisit.evaluation.evaluator import evaluate
 from revisit.tasks import Task, make_task
@@ -103,7 +104,7 @@ def make_plan(config: ConfigDict, mode: str, strategy: Strategy) -> Plan:
     """
     if not config.data.dir:
         raise UserError("config.data.dir is not set: name a data set, as --config.data.dir=DIR")
-    dataset = read_dataset(config.data.dir)
+    dataset = view(read_dataset(config.data.dir), config.data)
     shards = data_input.train_shards(dataset, config.data.train_split, config.data.fraction)
     data_input.train_shards(dataset, config.data.eval_split, 1.0)
     _check_sizes(config.train, strategy.distribution.num_replicas_in_sync)
