@@ -218,7 +218,7 @@ def test_memory_does_not_grow_with_the_table(read):
         assert count == num_images
         return most
 
-    small, large = peak(3000), peak(20_000)
+    small, large = peak(2000), peak(8000)
     assert large < 1.5 * small
 
 
