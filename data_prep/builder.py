@@ -1,11 +1,14 @@
 """One build from beginning to end: plan, shards, and what makes the directory a data set."""
 
+import contextlib
+import errno
 import functools
 import hashlib
+import logging
 import os
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -30,6 +33,10 @@ from revisit.data import records
 from revisit.data.duplicates import fingerprint
 from revisit.errors import UserError
 
+# How Python words that a disk, a quota or a limit on a file's size is full.
+_NO_SPACE = "|".join(rf"\[Errno {each}\]" for each in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+# Logs the traceback of an error that the runner then raises with the same words.
+_WORKER_LOGGER = "apache_beam.runners.common"
 _RUNNER_FLAGS = ("runner", "direct_running_mode")
 
 
@@ -125,6 +132,7 @@ def _run(transform: beam.PTransform, beam_options: dict[str, Any]) -> None:
     quiet = {"default_sdk_harness_log_level": "WARNING"}  # workers tell of every bundle otherwise
     pipeline = beam.Pipeline(options=PipelineOptions.from_dictionary({**quiet, **beam_options}))
     _ = pipeline | transform
+    logging.getLogger(_WORKER_LOGGER).setLevel(logging.CRITICAL)
     try:
         pipeline.run().wait_until_finish()
     except Exception as error:
@@ -173,17 +181,21 @@ def _check_rejects(options: BuildOptions, num_rejects: int, num_images: int) -> 
         )
 
 
-def build(options: BuildOptions, beam_options: dict[str, Any]) -> None:
-    """Builds a data set, or goes on with one that was begun; nothing where it is whole.
+@contextlib.contextmanager
+def _explained_full_disk(directory: str) -> Iterator[None]:
+    """Says what helps; a runner tells of an error in a worker as text, number and all."""
+    try:
+        yield
+    except Exception as error:
+        if not re.search(_NO_SPACE, str(error)):
+            raise
+        raise UserError(
+            f"no space is left on the disk of --out={directory}: make room, then run the same "
+            "command again, which goes on where this one stopped"
+        ) from error
 
-    Args:
-      options: what to build.
-      beam_options: Beam's own, name -> value.
 
-    Raises:
-      UserError: a source that can't be read, a directory that holds something else, or too many
-        rejects.
-    """
+def _build(options: BuildOptions, beam_options: dict[str, Any]) -> None:
     source = SOURCES[options.source_name](options.source)
     plan = _make_plan(options, source)
     if not directory_lib.begin(options.out, plan):
@@ -203,3 +215,18 @@ def build(options: BuildOptions, beam_options: dict[str, Any]) -> None:
     directory_lib.finish(options.out, source, plan, reports, num_crowded)
     seconds = time.monotonic() - started
     write_report(records.read_dataset(options.out), Build(num_images, seconds))
+
+
+def build(options: BuildOptions, beam_options: dict[str, Any]) -> None:
+    """Builds a data set, or goes on with one that was begun; nothing where it is whole.
+
+    Args:
+      options: what to build.
+      beam_options: Beam's own, name -> value.
+
+    Raises:
+      UserError: a source that can't be read, a directory that holds something else, too many
+        rejects, or a full disk.
+    """
+    with _explained_full_disk(options.out):
+        _build(options, beam_options)

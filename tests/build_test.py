@@ -191,6 +191,73 @@ def test_killed_in_the_middle_a_rerun_makes_the_same_bytes(photos, built, tmp_pa
     assert digests(out) == digests(built[0])
 
 
+def kill_when(there, *given):
+    """Kills a build, workers and all, as soon as `there()`; whether it was still running."""
+    process = subprocess.Popen(
+        command(*given), cwd=REPOSITORY, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    while process.poll() is None and not there():
+        time.sleep(0.002)
+    running = process.poll() is None
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    return running
+
+
+def test_killed_at_any_moment_a_rerun_makes_the_same_bytes(photos, built, tmp_path):
+    out = tmp_path / "data"
+    given = arguments(photos, out, "--num_processes=2")
+    moments = [
+        lambda: (out / "plan.json").exists(),
+        lambda: any((out / ".build" / "rows").glob("run-*")),
+        lambda: any((out / ".build" / "rows").glob("examples-*")),
+        lambda: (out / ".build" / "counts.json").exists(),
+        lambda: any(out.glob(".build/*.tfrecord-*")),
+        lambda: len(list(out.glob("*.tfrecord-*"))) > 2,
+        lambda: (out / "rejects.csv").exists(),
+    ]
+    for there in moments:
+        assert kill_when(there, *given)
+        with pytest.raises(UserError, match="half-built"):
+            records.read_dataset(out)
+    finished = build(*given)
+    assert finished.returncode == 0, finished.stderr
+    assert digests(out) == digests(built[0])
+
+
+def test_on_a_full_disk_it_says_so_and_goes_on_when_there_is_room(photos, built, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=700k", "tmpfs", disk], stderr=subprocess.DEVNULL
+    )
+    if mounted.returncode:
+        pytest.skip("needs to mount a small disk")
+    try:
+        given = arguments(photos, disk / "data", "--num_processes=1")
+        line = error_line(*given)
+        assert f"no space is left on the disk of --out={disk / 'data'}: make room" in line
+        subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
+        finished = build(*given)
+        assert finished.returncode == 0, finished.stderr
+        assert digests(disk / "data") == digests(built[0])
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
+
+
+def test_a_file_that_may_not_grow_is_explained_too(photos, tmp_path):
+    given = command(*arguments(photos, tmp_path / "data", "--num_processes=2"))
+    limited = subprocess.run(
+        ["bash", "-c", 'ulimit -f 16; exec "$@"', "_", *given],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+    )
+    assert limited.returncode == 1
+    assert "no space is left on the disk of --out=" in limited.stderr
+    assert "Traceback" not in limited.stderr
+
+
 def spoil(photos, folder, count):
     """The same photos, of which the first `count` are empty files."""
     folder.mkdir()

@@ -84,6 +84,26 @@ def test_lists_of_a_batch_are_padded_to_the_longest():
     assert labels["confidence"].numpy().tolist() == [[1.0, 0.25, 1.0], [0.5, 0.0, 0.0]]
 
 
+def test_confidences_that_are_all_1_take_no_bytes():
+    sure, unsure = make_example(), make_example()
+    sure["labels"] = {**sure["labels"], "confidence": [1.0, 1.0, 1.0]}
+    encoded = [records.encode_record(each, Contents()) for each in (sure, unsure)]
+    assert len(encoded[1]) - len(encoded[0]) >= 3 * 4
+    labels = records.parse_record(tf.constant(encoded), Contents())["labels"]
+    assert labels["confidence"].numpy().tolist() == [[1.0, 1.0, 1.0], [1.0, 0.25, 1.0]]
+    alone = records.parse_record(tf.constant(encoded[:1]), Contents())["labels"]
+    assert alone["confidence"].numpy().tolist() == [[1.0, 1.0, 1.0]]
+    single = records.parse_record(encoded[0], Contents())["labels"]
+    assert single["confidence"].numpy().tolist() == [1.0, 1.0, 1.0]
+
+
+def test_30_closed_labels_of_18291_classes_take_less_than_200_bytes():
+    ids = np.sort(np.random.default_rng(0).choice(18_291, 30, replace=False))
+    labels = {"leaf": ids[:5], "positive": ids, "confidence": [1.0] * 30, "negative": []}
+    record = records.encode_record({"id": "", "image": b"", "labels": labels}, Contents())
+    assert len(record) < 200  # with the names of all fields
+
+
 def test_lists_of_a_record_keep_their_shapes_in_a_graph():
     encoded = records.encode_record(make_example(), EVERYTHING)
     dataset = tf.data.Dataset.from_tensors(encoded)
@@ -143,7 +163,7 @@ def test_read_dataset_tells_what_the_files_say(tmp_path):
     assert dataset.num_examples("train") == 7
     assert dataset.metadata == {"max_positives": 2}
     first = dataset.shards["train"][0]
-    assert first == (str(tmp_path / "revisit-train.tfrecord-00000-of-00002"), 3)
+    assert first == (str(tmp_path / "revisit-train.tfrecord-00000-of-00002"), 3, ())
 
 
 def test_an_unknown_split_names_the_known(tmp_path):

@@ -9,7 +9,7 @@ nested random subsets:
     labels/
       leaf        [n] int64 class ids as given
       positive    [p] int64 class ids, ascending, closed over ancestors
-      confidence  [p] float32 in (0, 1], one for each of `positive`
+      confidence  [p] float32 in (0, 1], one for each of `positive`; on disk none where all are 1
       negative    [m] int64 verified to be absent, ascending, closed over descendants
       truth       [t] int64 the clean truth, closed over ancestors (optional)
     objects/    (optional, one entry an object)
@@ -230,7 +230,10 @@ _ENCODERS = {
 
 def _value(example: Mapping[str, Any], name: str) -> Any:
     group, _, key = name.partition("/")
-    return example[group][key] if key else example[group]
+    value = example[group][key] if key else example[group]
+    if name == "labels/confidence" and all(each == 1 for each in value):
+        return ()  # 4 bytes a label, of which many sources have nothing to say
+    return value
 
 
 def encode_record(example: Mapping[str, Any], contents: Contents) -> bytes:
@@ -261,6 +264,16 @@ def _parsing_spec(field: _Field) -> Any:
     return tf.io.FixedLenSequenceFeature(field.shape, dtype, True, padding)
 
 
+def _restore_confidence(positive: "tf.Tensor", stored: "tf.Tensor") -> "tf.Tensor":
+    """[..., p]: 1 for every positive of a record that stores none."""
+    import tensorflow as tf
+
+    missing = tf.shape(positive)[-1] - tf.shape(stored)[-1]
+    stored = tf.pad(stored, [[0, 0]] * (stored.shape.rank - 1) + [[0, missing]])
+    is_sure = tf.reduce_all(stored == 0, axis=-1, keepdims=True) & (positive >= 0)
+    return tf.where(is_sure, 1.0, stored)
+
+
 def parse_record(serialized: "tf.Tensor", contents: Contents) -> dict[str, Any]:
     """From a serialized record ([] string) to its tensors, nested as the module says; a graph may
     call it.
@@ -283,6 +296,8 @@ def parse_record(serialized: "tf.Tensor", contents: Contents) -> dict[str, Any]:
             record.setdefault(group, {})[key] = value
         else:
             record[group] = value
+    labels = record["labels"]
+    labels["confidence"] = _restore_confidence(labels["positive"], labels["confidence"])
     return record
 
 
