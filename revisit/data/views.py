@@ -6,16 +6,19 @@ the number of classes is two more choices: which classes are learned, and which 
 """
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
 from ml_collections import ConfigDict
 
 from revisit.data.duplicates import TRAIN, dropped_records
 from revisit.data.records import Dataset, Shard, count_examples
 from revisit.data.taxonomy import Taxonomy
 from revisit.errors import UserError
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 _SCAN_SIZE = 1024  # records parsed at a time
 
@@ -134,7 +137,9 @@ def _drop(shards: Sequence[Shard], dropped: npt.NDArray[np.bool_]) -> tuple[Shar
     )
 
 
-def _positives(shards: Sequence[Shard]) -> Iterator[tf.SparseTensor]:
+def _positives(shards: Sequence[Shard]) -> Iterator["tf.SparseTensor"]:
+    import tensorflow as tf  # here alone: data_prep, which takes other parts of this, needs none
+
     spec = {"labels/positive": tf.io.VarLenFeature(tf.int64)}
     records = tf.data.TFRecordDataset([shard.path for shard in shards])
     for batch in records.batch(_SCAN_SIZE).map(lambda each: tf.io.parse_example(each, spec)):
