@@ -17,6 +17,7 @@ def _example(row: tuple[str, str, str], folder: str) -> tuple[str, dict[str, Any
 class Photographs(tfds.core.BeamBasedBuilder):
     """The rows of labels.csv (id, path, labels) in the folder that the environment names."""
 
+    code_path = None  # TFDS would look for its own metadata files beside this one
     VERSION = tfds.core.Version("1.0.0")
 
     def _info(self) -> tfds.core.DatasetInfo:
