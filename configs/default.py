@@ -20,6 +20,7 @@ def _task() -> ConfigDict:
             "labels": "positive",  # as given (noisy), or "truth" where it is known
             "prior_bias": True,  # start biases at the classes' log-odds (softmax: log-shares)
             "class_weights": "",  # CSV of class,weight for mAP@100; "" weighs all classes alike
+            "head_parts": 1,  # variables that hold the kernel of classes (the paper: 50)
             "export_top_k": 5,  # labels returned for an image by the exported model
         }
     )

@@ -14,7 +14,7 @@ tells which of its rows are real.
 import functools
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -67,51 +67,63 @@ class Stream(NamedTuple):
     augment: Augment | None = None  # of whole batches, after crop and flip
 
 
-class Group(NamedTuple):
-    """Shards whose records are permuted together."""
+class _Groups(NamedTuple):
+    """The shards of a data set, from which an epoch's groups are made by TensorFlow alone, so that
+    the process of another machine can make them too (parameter servers, TPU hosts)."""
 
-    shards: tuple[Shard, ...]
-    seed: tuple[int, int]  # of the permutation and of the examples' seeds
-    skip: int  # records of the permuted group that were given out before
+    paths: tf.Tensor  # [S] string
+    reads: tf.Tensor  # [S] records that are read of each
+    counts: tf.Tensor  # [S] those that are taken
+    dropped: tf.RaggedTensor  # [S, ...] places of the others among those that are read
+    sizes: tf.Tensor  # [S] bytes
 
-    @property
-    def num_examples(self) -> int:
-        """Of all its shards."""
-        return count_examples(self.shards)
+    @classmethod
+    def of(cls, shards: Sequence[Shard]) -> "_Groups":
+        """Of shards on disk."""
+        reads = [
+            len(_list_taken(shard)) if shard.dropped else shard.num_examples for shard in shards
+        ]
+        dropped = [
+            [place for place in shard.dropped if place < read]
+            for shard, read in zip(shards, reads, strict=True)
+        ]
+        return cls(
+            tf.constant([shard.path for shard in shards]),
+            tf.constant(reads, tf.int64),
+            tf.constant([shard.num_examples for shard in shards], tf.int64),
+            tf.ragged.constant(dropped, tf.int64, ragged_rank=1),
+            tf.constant([os.path.getsize(shard.path) for shard in shards], tf.int64),
+        )
 
+    def files(self, shards: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """What `_read_taken` reads of some shards [n]."""
+        reads = tf.gather(self.reads, shards)
+        begins = tf.cumsum(reads, exclusive=True)
+        dropped = (tf.gather(self.dropped, shards) + begins[:, tf.newaxis]).flat_values
+        taken = tf.ones([tf.reduce_sum(reads)], tf.bool)
+        none = tf.zeros_like(dropped, tf.bool)
+        taken = tf.tensor_scatter_nd_update(taken, dropped[:, tf.newaxis], none)
+        return tf.gather(self.paths, shards), reads, taken
 
-def _grouped(shards: Sequence[Shard]) -> Iterator[tuple[Shard, ...]]:
-    group: list[Shard] = []
-    size = 0
-    for shard in shards:
-        shard_bytes = os.path.getsize(shard.path)
-        if group and size + shard_bytes > GROUP_BYTES:
-            yield tuple(group)
-            group, size = [], 0
-        group.append(shard)
-        size += shard_bytes
-    if group:
-        yield tuple(group)
+    def epoch(self, stream: Stream, epoch: tf.Tensor, start: tf.Tensor) -> tf.data.Dataset:
+        """One epoch's groups in reading order: (files, seed [2], records to skip [])."""
+        key = tf.stack([tf.constant(stream.seed, tf.int64), epoch])
+        order = tf.range(self.sizes.shape[0])
+        if stream.shuffle:
+            order = tf.random.experimental.stateless_shuffle(order, key)
+        before = tf.cumsum(tf.gather(self.sizes, order), exclusive=True)
+        shards = tf.RaggedTensor.from_value_rowids(order, tf.unique(before // GROUP_BYTES)[1])
+        counts = tf.reduce_sum(tf.gather(self.counts, shards), axis=1)
+        skips = tf.clip_by_value(start - tf.cumsum(counts, exclusive=True), 0, counts)
+        number = tf.range(tf.size(counts, tf.int64))
+        groups = tf.data.Dataset.from_tensor_slices((shards, counts, skips, number))
+        groups = groups.filter(lambda _, count, skip, __: skip < count)
 
+        def describe(shards: tf.Tensor, _: tf.Tensor, skip: tf.Tensor, number: tf.Tensor) -> tuple:
+            seed = tf.random.experimental.stateless_fold_in(key, number)
+            return self.files(shards), seed, skip
 
-def epoch_groups(shards: Sequence[Shard], epoch: int, seed: int, shuffle: bool) -> list[Group]:
-    """The groups of one epoch in the order in which they are read; a function of its arguments."""
-    generator = np.random.default_rng([seed, epoch])
-    order = generator.permutation(len(shards)) if shuffle else range(len(shards))
-    groups = _grouped([shards[i] for i in order])
-    return [Group(group, tuple(generator.integers(2**31, size=2)), 0) for group in groups]
-
-
-def stream_groups(shards: Sequence[Shard], stream: Stream) -> Iterator[Group]:
-    """Endless groups, from the one that holds position `stream.start` on."""
-    num_examples = count_examples(shards)
-    epoch, skip = divmod(stream.start, num_examples)
-    while True:
-        for group in epoch_groups(shards, epoch, stream.seed, stream.shuffle):
-            if skip < group.num_examples:
-                yield group._replace(skip=skip)
-            skip = max(0, skip - group.num_examples)
-        epoch += 1
+        return groups.map(describe)
 
 
 def _list_taken(shard: Shard) -> np.ndarray:
@@ -160,20 +172,14 @@ def _read_group(
 def _records(shards: Sequence[Shard], stream: Stream) -> tf.data.Dataset:
     """Serialised records from `stream.start` on, with their seeds: ([] string, [2] int64)."""
 
-    def generate() -> Iterator[tuple]:
-        for group in stream_groups(shards, stream):
-            yield _files(group.shards), group.seed, group.skip
+    num_examples = count_examples(shards)
+    table, first = _Groups.of(shards), stream.start // num_examples
 
-    signature = (
-        (
-            tf.TensorSpec([None], tf.string),
-            tf.TensorSpec([None], tf.int64),
-            tf.TensorSpec([None], tf.bool),
-        ),
-        tf.TensorSpec([2], tf.int64),
-        tf.TensorSpec([], tf.int64),
-    )
-    groups = tf.data.Dataset.from_generator(generate, output_signature=signature)
+    def epoch_groups(epoch: tf.Tensor) -> tf.data.Dataset:
+        start = tf.where(epoch == first, stream.start % num_examples, 0)
+        return table.epoch(stream, epoch, tf.cast(start, tf.int64))
+
+    groups = tf.data.Dataset.range(first, np.iinfo(np.int64).max).flat_map(epoch_groups)
     groups = groups.map(functools.partial(_read_group, shuffle=stream.shuffle)).prefetch(1)
     return groups.unbatch()
 

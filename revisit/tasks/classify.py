@@ -22,6 +22,7 @@ from revisit.data.records import Contents, Dataset, parse_record
 from revisit.data.taxonomy import Taxonomy
 from revisit.errors import UserError
 from revisit.evaluation import metrics
+from revisit.models.split_dense import SplitDense
 from revisit.tasks import losses
 from revisit.tasks.task import Batch, Outputs, Rows, Task
 
@@ -214,8 +215,9 @@ def _make_head(
         pyramid = keras.Input(backbone.output[level].shape[1:], name=level)
         pool = keras.layers.GlobalAveragePooling2D(dtype="float32", name="pool")
         features = pool(pyramid)  # [B, F]
-        classifier = keras.layers.Dense(
+        classifier = SplitDense(
             dataset.taxonomy.num_classes,
+            config.task.head_parts,
             kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
             bias_initializer=bias_initializer(),
             dtype="float32",
@@ -265,6 +267,11 @@ def _check(config: ConfigDict, dataset: Dataset) -> None:
         raise UserError(
             f"config.task.loss='softmax' needs exactly one label an image, and {dataset.directory} "
             "has images with none or several: use config.task.loss=sigmoid"
+        )
+    if not 1 <= task.head_parts <= dataset.taxonomy.num_classes:
+        raise UserError(
+            f"config.task.head_parts={task.head_parts} is not between 1 and the "
+            f"{dataset.taxonomy.num_classes} classes"
         )
     if config.data.crop > config.data.resize:
         raise UserError(

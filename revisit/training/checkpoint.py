@@ -15,8 +15,10 @@ variable that is missing or of another shape is an error.
 
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -30,9 +32,56 @@ BEST = "best"
 _VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
 
 
-def named(variables: Sequence[tf.Variable]) -> dict[str, tf.Variable]:
-    """Variables by the names they have in checkpoints: "conv1/kernel"."""
-    return {variable.name.split(":")[0]: variable for variable in variables}
+class Joined(tf.__internal__.tracking.Trackable):
+    """Variables that are blocks of columns of one, and that checkpoints hold as this one."""
+
+    def __init__(self, parts: Sequence[tf.Variable]) -> None:
+        """Args:
+        parts: [..., columns], in order.
+        """
+        self.parts = list(parts)
+
+    @property
+    def shape(self) -> tf.TensorShape:
+        """Of the whole."""
+        columns = sum(part.shape[-1] for part in self.parts)
+        return self.parts[0].shape[:-1].concatenate(columns)
+
+    def read_value(self) -> tf.Tensor:
+        """The whole."""
+        return tf.concat([part.read_value() for part in self.parts], axis=-1)
+
+    def numpy(self) -> np.ndarray:
+        """The whole."""
+        return self.read_value().numpy()
+
+    def assign(self, value: Any) -> None:
+        """Gives each part its columns."""
+        widths = [part.shape[-1] for part in self.parts]
+        for part, columns in zip(self.parts, tf.split(value, widths, axis=-1), strict=True):
+            part.assign(columns)
+
+    def _serialize_to_tensors(self) -> dict[str, tf.Tensor]:
+        return {"VARIABLE_VALUE": self.read_value()}
+
+    def _restore_from_tensors(self, restored: dict[str, tf.Tensor]) -> None:
+        self.assign(restored["VARIABLE_VALUE"])
+
+
+def named(
+    variables: Sequence[tf.Variable], values: Sequence[tf.Variable] | None = None
+) -> dict[str, Any]:
+    """Variables by the names they have in checkpoints, "conv1/kernel", parts joined.
+
+    Args:
+      variables: whose names count.
+      values: what is named so; the variables themselves if None.
+    """
+    groups: dict[str, list[tf.Variable]] = {}
+    for variable, value in zip(variables, values or variables, strict=True):
+        name = re.sub(r"/part_\d+$", "", variable.name.split(":")[0])
+        groups.setdefault(name, []).append(value)
+    return {name: Joined(parts) if len(parts) > 1 else parts[0] for name, parts in groups.items()}
 
 
 def _key(group: str, name: str) -> str:
@@ -165,6 +214,19 @@ class Checkpoints:
         self._found = _last_whole(directory)
         self._last = tf.train.CheckpointManager(self._saved, directory, keep_last or None)
         self._best = tf.train.CheckpointManager(self._saved, os.path.join(directory, BEST), 1)
+
+    def add_slots(
+        self, optimizer: keras.optimizers.Optimizer, variables: Sequence[tf.Variable]
+    ) -> None:
+        """Saves the optimizer's slots of joined variables too, which TensorFlow would not find."""
+        holders = [optimizer, getattr(optimizer, "_optimizer", optimizer)]  # averages wrap another
+        self._saved.slots = {
+            f"{name}/{slot}": Joined([holder.get_slot(part, slot) for part in joined.parts])
+            for name, joined in named(variables).items()
+            if isinstance(joined, Joined)
+            for holder in holders
+            for slot in holder.get_slot_names()
+        }
 
     @property
     def resumable(self) -> bool:

@@ -398,7 +398,8 @@ class _Run:
 
     def _copy_averages(self) -> None:
         averaged = optimizers.averages(self.state.optimizer, self.state.variables)
-        for variable, value in zip(self.state.averages.values(), averaged, strict=False):
+        values = checkpoint.named(self.state.variables, averaged).values()
+        for variable, value in zip(self.state.averages.values(), values, strict=False):
             variable.assign(value.read_value())
 
     def save(self, step: int) -> None:
@@ -465,8 +466,8 @@ def _start(plan: Plan, state: State, init: str | None, logs: Logs) -> int:
         variables = checkpoint.named(state.backbone.variables)
         loaded = checkpoint.load_variables(checkpoint.find_checkpoint(init), "backbone", variables)
     optimizers.create_slots(state.optimizer, state.variables)  # averages start from these weights
+    state.checkpoints.add_slots(state.optimizer, state.variables)
     step = state.checkpoints.restore() if resumable else 0
-    _check_all_start_at(step, plan.strategy.evaluation)
     logs.start(step)
     if resumable:
         logs.say(f"goes on from step {step:,} of {plan.steps.total:,}")
@@ -540,6 +541,7 @@ def _run(
     with plan.strategy.distribution.scope():
         state = make_state(plan, workdir)
         first_step = _start(plan, state, init, logs)
+    _check_all_start_at(first_step, plan.strategy.evaluation)
     if plan.strategy.is_chief:
         claim()
     logs.say(_describe(plan))

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 import tensorflow as tf
 
 from revisit.errors import UserError
+from revisit.training import parameter_server
 from revisit.training.cluster import find_cluster
 
 MakeBatches: TypeAlias = Callable[[tf.distribute.InputContext], tf.data.Dataset]
@@ -92,11 +93,29 @@ def _tpu() -> Strategy:
     return in_one_process(tf.distribute.TPUStrategy(resolver))
 
 
+def _parameter_server() -> Strategy:
+    resolver = find_cluster("parameter_server", ("chief", "worker", "ps"))
+    if resolver.task_type != "chief":
+        parameter_server.serve(resolver)
+    distribution = tf.distribute.ParameterServerStrategy(resolver)
+    num_workers = resolver.cluster_spec().num_tasks("worker")
+    downpour = parameter_server.Downpour(distribution, num_workers)
+    return Strategy(
+        distribution,
+        evaluation=tf.distribute.OneDeviceStrategy("/job:chief/task:0/CPU:0"),
+        deal=downpour.deal,
+        bind=downpour.bind,
+        fetch=downpour.fetch,
+        losses=_GONE,
+    )
+
+
 STRATEGIES: dict[str, Callable[[], Strategy]] = {
     "one_device": _one_device,
     "mirrored": _mirrored,
     "multi_worker": _multi_worker,
     "tpu": _tpu,
+    "parameter_server": _parameter_server,
 }
 
 
