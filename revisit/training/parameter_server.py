@@ -8,15 +8,14 @@ worker that dies makes the run slower and no more, and one that comes back is gi
 import itertools
 import os
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import tensorflow as tf
 
 from revisit.errors import Interrupted
 from revisit.training.cluster import Resolver
 
-Distribution = tf.distribute.ParameterServerStrategy
-Coordinator = tf.distribute.coordinator.ClusterCoordinator
+Distribution: TypeAlias = tf.distribute.ParameterServerStrategy
 
 STEPS_AHEAD = 4  # that are handed out beyond those at work, for each worker
 
@@ -46,7 +45,7 @@ class Downpour:
         """Args:
         distribution: of the cluster. num_workers: in it.
         """
-        self._coordinator = Coordinator(distribution)
+        self._coordinator = tf.distribute.coordinator.ClusterCoordinator(distribution)
         self._num_workers = num_workers
 
     def deal(self, distribution: Distribution, make_batches: Any) -> Iterator[Any]:
