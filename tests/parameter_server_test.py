@@ -1,4 +1,4 @@
-"""--strategy=parameter_server as real processes: exact counts, parts of the head, lost processes."""
+"""--strategy=parameter_server as real processes: exact counts, a split head, lost processes."""
 
 import pathlib
 

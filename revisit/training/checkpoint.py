@@ -123,7 +123,8 @@ def _is_whole(prefix: str) -> bool:
         reader = tf.train.load_checkpoint(prefix)
         for name in reader.get_variable_to_shape_map():
             reader.get_tensor(name)
-    except (tf.errors.OpError, ValueError) as error:
+    # TensorFlow's reader raises a truncated file's error as Python's own
+    except (tf.errors.OpError, ValueError, IndexError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         logging.warning("checkpoint %s is damaged and passed over: %s", prefix, reason)
         return False
