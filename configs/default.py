@@ -22,8 +22,23 @@ def _task() -> ConfigDict:
             "class_weights": "",  # CSV of class,weight for mAP@100; "" weighs all classes alike
             "head_parts": 1,  # variables that hold the kernel of classes (the paper: 50)
             "export_top_k": 5,  # labels returned for an image by the exported model
+            "detect": _detect(),  # of the task "detect"
         }
     )
+
+
+def _detect() -> dict:
+    return {
+        "short_side": 600,  # pixels, which the image's becomes, its aspect ratio kept ...
+        "long_side": 1024,  # ... unless the long side would pass this: the side of the canvas
+        "anchor_sizes": (64, 128, 256, 512),  # pixels: square roots of the anchors' areas
+        "anchor_ratios": (0.5, 1.0, 2.0),  # width over height
+        "rpn_channels": 512,
+        "rpn_samples": 64,  # anchors of an image that the proposal network learns from, in a step
+        "box_samples": 256,  # boxes of an image that the box head learns from, in a step
+        "proposals": 300,
+        "box_crop": 14,  # features a side of a proposal, before conv5 halves them
+    }
 
 
 def _data() -> ConfigDict:
@@ -61,6 +76,7 @@ def _model() -> ConfigDict:
             "batch_norm_sync": False,  # statistics of the global batch, not of each replica's part
             "zero_init_last_gamma": False,
             "kernel_initializer": "he_normal",
+            "freeze_batch_norm": False,  # True: neither its statistics nor its weights are trained
             "dtype": "float32",  # of convolutions; or "bfloat16"
         }
     )

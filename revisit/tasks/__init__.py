@@ -5,9 +5,10 @@ from ml_collections import ConfigDict
 from revisit.data.records import Dataset
 from revisit.errors import UserError
 from revisit.tasks.classify import make_classify
+from revisit.tasks.detect import make_detect
 from revisit.tasks.task import Task
 
-TASKS = {"classify": make_classify}
+TASKS = {"classify": make_classify, "detect": make_detect}
 
 
 def make_task(config: ConfigDict, dataset: Dataset) -> Task:

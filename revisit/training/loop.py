@@ -34,7 +34,7 @@ from revisit.tasks.task import Batch, Metric
 from revisit.training import checkpoint, optimizers, schedules
 from revisit.training import workdir as workdirs
 from revisit.training.logs import Logs, read_metrics
-from revisit.training.model import forward, make_models
+from revisit.training.model import forward, freeze_batch_norm, make_models
 from revisit.training.modes import MODES, RANDOM, Mode, check_init
 from revisit.training.strategies import Step, Strategy, make_strategy, sum_over_replicas
 
@@ -131,6 +131,8 @@ def make_state(plan: Plan, workdir: str) -> State:
     config = plan.config
     backbone, head = make_models(config, plan.task)
     backbone.trainable = plan.mode.trains_backbone
+    if config.model.freeze_batch_norm:
+        freeze_batch_norm(backbone)
     num_examples = count_examples(plan.shards)
     arguments = {"num_examples": num_examples, "batch_size": config.train.batch_size}
     schedule = schedules.make_schedule(config.schedule, total_steps=plan.steps.total, **arguments)

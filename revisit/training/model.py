@@ -46,6 +46,16 @@ def make_models(config: ConfigDict, task: Task) -> tuple[keras.Model, keras.Mode
     return backbone, task.make_head(backbone)
 
 
+def freeze_batch_norm(model: keras.Model) -> None:
+    """From now on its batch norms use the moving statistics, and nothing of them is trained.
+
+    Batches of one image have no statistics of their own (Faster R-CNN and DeepLab do so).
+    """
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.trainable = False
+
+
 def forward(
     backbone: keras.Model,
     head: keras.Model,
