@@ -83,8 +83,7 @@ def sample(
       Places [B, count] int32, positives first, and whether each was drawn [B, count] bool: False
       where a row has too few.
     """
-    # Philox by name: left to itself, XLA draws other numbers than TensorFlow.
-    draws = tf.random.stateless_uniform(tf.shape(positive), seed, alg="philox")
+    draws = tf.random.stateless_uniform(tf.shape(positive), seed)
     most = int(count * positive_share)
     ranks, _ = tf.math.top_k(tf.where(positive, draws, -1.0), most)
     kept = positive & (draws >= ranks[:, -1:])
