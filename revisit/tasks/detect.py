@@ -135,7 +135,8 @@ class DetectMetric:
         """The ground truth in COCO's form."""
         image_ids = _numbered(image.id for image in self._images)
         category_ids = list(_numbered(self._taxonomy.names).values())
-        listed, objects = [], []
+        listed: list[dict[str, Any]] = []
+        objects: list[dict[str, Any]] = []
         for image in self._images:
             height, width = map(int, image.size)
             listed.append({"id": image_ids[image.id], "height": height, "width": width})
@@ -290,7 +291,7 @@ def _make_serve(taxonomy: Taxonomy) -> Callable[[Outputs, Batch], dict[str, tf.T
 
 
 def _labels(boxes: np.ndarray, texts: Sequence[str], keep: np.ndarray) -> list[drawing.Label]:
-    return [drawing.Label(boxes[place], texts[place]) for place in np.flatnonzero(keep)]
+    return [drawing.Label(*pair) for pair, kept in zip(zip(boxes, texts), keep) if kept]
 
 
 def _make_draw(taxonomy: Taxonomy) -> Callable[[Batch, Outputs | None], np.ndarray]:
