@@ -7,13 +7,14 @@ every output of the signature `serving_default`, as Python numbers and strings: 
 
 import base64
 import http.client
+import itertools
 import json
 import pathlib
 import re
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from revisit.errors import UserError
@@ -22,8 +23,7 @@ from revisit.serving.versions import list_versions
 Outputs = dict[str, list[Any]]
 Predictor = Callable[[bytes], Outputs]
 
-# From a column's heading to the output that fills it.
-COLUMNS = {"score": "scores", "name": "names", "title": "titles", "ancestors": "ancestors"}
+MAX_ROWS = 20  # of an image that are printed
 
 
 class ImageRefusedError(UserError):
@@ -178,18 +178,42 @@ def make_predictor(url: str, timeout_seconds: float) -> Predictor:
     return PREDICTORS[scheme](url, timeout_seconds)
 
 
+def _format_box(box: Sequence[float]) -> str:
+    return "{:.0f} {:.0f} {:.0f} {:.0f}".format(*box)
+
+
 def format_labels(outputs: Outputs) -> str:
-    """An aligned table of one image's labels, best first."""
-    missing = [output for output in COLUMNS.values() if output not in outputs]
+    """An aligned table of one image's labels or objects, best first, MAX_ROWS at most.
+
+    Raises:
+      UserError: the answer has neither.
+    """
+    missing = [name for name in ("scores", "names") if name not in outputs]
     if missing:
         raise UserError(
-            f"the model gives no {', '.join(missing)}: only a classifier's answer can be printed"
+            f"the model gives no {', '.join(missing)}: only labels and boxes can be printed"
         )
-    scores, *words = (outputs[output] for output in COLUMNS.values())
-    rows = [tuple(COLUMNS), *zip((f"{score:.3f}" for score in scores), *words, strict=True)]
+    columns = {
+        heading: [form(value) for value in outputs[name]]
+        for heading, (name, form) in COLUMNS.items()
+        if name in outputs
+    }
+    found = [score > 0 for score in outputs["scores"]]
+    cells = itertools.compress(zip(*columns.values(), strict=True), found)
+    rows = [tuple(columns), *itertools.islice(cells, MAX_ROWS)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  "
         + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     )
+
+
+# From a column's heading to the output that fills it, and how its values are written.
+COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
+    "score": ("scores", "{:.3f}".format),
+    "name": ("names", str),
+    "title": ("titles", str),
+    "ancestors": ("ancestors", str),
+    "ymin xmin ymax xmax": ("boxes", _format_box),
+}

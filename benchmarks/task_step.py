@@ -1,0 +1,135 @@
+"""What a task costs beside its backbone: the training step and inference, at the paper's sizes.
+
+    python -m benchmarks.task_step
+
+A row of ROWS a task, ResNet-50. The share outside the backbone is 1 - (time of the backbone's
+convolutions alone, forward and backward, on the step's own shapes) / (time of the step): heads,
+targets, losses and the optimizer (goal: below 0.25). A detector's conv5 works on crops of proposals
+and is a part of the backbone. Inference is end to end: from encoded images to the task's answer,
+decoding and non-maximum suppression included.
+"""
+
+import tempfile
+from collections.abc import Callable
+from typing import NamedTuple
+
+import tensorflow as tf
+import tf_keras as keras
+from ml_collections import ConfigDict
+
+from benchmarks import table
+from configs.paper import coco_detect
+from data_prep.builder import BuildOptions, build
+from data_prep.pipeline import PlanOptions
+from data_prep.sources.source import SourceOptions
+from revisit.data.images import to_model_range
+from revisit.training import loop
+from revisit.training.model import forward
+from revisit.training.modes import resolve
+from revisit.training.strategies import make_strategy
+
+NUM_IMAGES = 20
+REPEATS = 3  # a step takes many seconds on a CPU
+GOAL = "<= 0.25"
+
+
+class Row(NamedTuple):
+    """A task at the paper's sizes; num_crops: of an image, that the last stage works on (0: the
+    whole image)."""
+
+    config: Callable[[], ConfigDict]
+    num_crops: int
+
+
+ROWS = {"detect": Row(coco_detect.get_config, coco_detect.get_config().task.detect.box_samples)}
+
+
+def _plan(row: Row, directory: str) -> loop.Plan:
+    source = SourceOptions(seed=0, num_images=NUM_IMAGES, world="pretrain")
+    build(BuildOptions("microworld", source, directory, PlanOptions(), 0.0, None), {})
+    config = row.config()
+    config.data.dir = directory
+    config.data.eval_split = "validation"
+    config.model.depth = 50
+    return loop.make_plan(resolve(config, "finetune"), "finetune", make_strategy("one_device"))
+
+
+def _convolve(backbone: keras.Model, num_crops: int, side: int) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The backbone's own work of one image, forward and backward."""
+    *_, before, last = sorted(backbone.output)
+    if not num_crops:
+        return lambda image: backbone(image, training=False)[last]
+    trunk = keras.Model(backbone.input, backbone.output[before])
+    stage = keras.Model(backbone.get_layer(before).input, backbone.output[last])
+    crops = tf.random.stateless_uniform([num_crops, side, side, trunk.output.shape[-1]], (0, 0))
+
+    def convolve(image: tf.Tensor) -> tf.Tensor:
+        features = trunk(image, training=False)
+        return tf.reduce_mean(features) + stage(crops, training=False)
+
+    return convolve
+
+
+def _backbone_step(state: loop.State, convolve: Callable, image: tf.Tensor) -> Callable[[], None]:
+    @tf.function
+    def step() -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(convolve(image))
+        gradients = tape.gradient(loss, state.backbone.trainable_variables)
+        return tf.add_n([tf.reduce_sum(gradient) for gradient in gradients])
+
+    return lambda: step().numpy()
+
+
+def _inference(plan: loop.Plan, state: loop.State) -> Callable[[], None]:
+    """One encoded image -> the task's answer."""
+    encoded = tf.io.encode_jpeg(
+        tf.cast(tf.random.stateless_uniform([480, 640, 3], (0, 0), 0, 256, tf.int32), tf.uint8)
+    )
+
+    @tf.function
+    def answer() -> dict[str, tf.Tensor]:
+        example = plan.task.eval_example(encoded)
+        batch = {name: value[tf.newaxis] for name, value in example.items()}
+        batch["image"] = to_model_range(batch["image"])
+        return plan.task.serve(forward(state.backbone, state.head, batch, False, False), batch)
+
+    return lambda: answer()["scores"].numpy()
+
+
+def _measure(name: str, row: Row, directory: str) -> None:
+    plan = _plan(row, directory)
+    state = loop.make_state(plan, directory)
+    step, batch = loop.make_train_step(plan, state), next(loop.train_iterator(plan, 0))
+    side = plan.config.task.detect.box_crop
+    convolve = _convolve(state.backbone, row.num_crops, side)
+    whole, backbone, inference = table.median_seconds(
+        [
+            lambda: step(batch, tf.constant(0.0)).numpy(),
+            _backbone_step(state, convolve, batch["image"]),
+            _inference(plan, state),
+        ],
+        repeats=REPEATS,
+        warmups=1,
+    )
+    images = plan.config.train.batch_size
+    table.row(
+        f"{name}: step, against its backbone's convolutions",
+        f"{images / whole:.3g}/s",
+        f"{images / backbone:.3g}/s",
+        1 - backbone / whole,
+        GOAL,
+    )
+    table.row(f"{name}: inference, an image at a time", f"{1 / inference:.3g}/s", "", 1.0)
+
+
+def main() -> None:
+    """Prints two rows a task; the ratio of the first is the share outside the backbone."""
+    table.header("Tasks at the paper's sizes, images/s")
+    for name, row in ROWS.items():
+        with tempfile.TemporaryDirectory() as directory:
+            _measure(name, row, directory)
+
+
+if __name__ == "__main__":
+    main()
