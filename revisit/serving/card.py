@@ -21,9 +21,10 @@ CARD = """# Model card
 {metrics}
 ## Use
 `serving_default` takes encoded images (`image_bytes`) and answers with scores, class ids, names,
-titles, ancestors and features; `features` takes the same and gives the pooled features alone;
-`images` takes pixels, float32 in [-1, 1], {crop} x {crop}. Encoded images are resized to {resize} x
-{resize} pixels without keeping their aspect ratio, and cropped centrally, as in evaluation.
+titles and what else the task gives: ancestors and features, or boxes in the image's own pixels
+(ymin, xmin, ymax, xmax). `features` takes the same and gives a classifier's pooled features alone;
+`images` takes pixels, float32 in [-1, 1], {height} x {width}. Encoded images are resized and
+cropped or padded to that size in the graph, as in evaluation.
 
 ## Limits
 Where the training labels are noisy or incomplete, so is what the model learned from them; scores
@@ -53,8 +54,8 @@ def make_card(workdir: pathlib.Path, loaded: LoadedModel) -> str:
         data=_bullets(_data_facts(data, loaded.taxonomy)),
         training=_bullets(_training_facts(config)),
         metrics=_metrics_table(workdir, data["eval_split"], loaded.step),
-        resize=data["resize"],
-        crop=data["crop"],
+        height=loaded.task.image_size[0],
+        width=loaded.task.image_size[1],
         num_classes=loaded.taxonomy.num_classes,
         config=json.dumps(config, indent=2),
     )
