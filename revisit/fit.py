@@ -14,7 +14,7 @@ from absl import flags
 from revisit import cli
 from revisit.errors import UserError
 from revisit.scaling import curves, tables
-from revisit.scaling.selection import CurveFit, fit_curve
+from revisit.scaling.selection import CurveFit, fit_curves
 
 _CSV = flags.DEFINE_string("csv", None, "Table of points, one a row.")
 _X = flags.DEFINE_string("x", None, "Column of the data size.")
@@ -59,7 +59,8 @@ def _law_lines(fit: CurveFit) -> list[str]:
     for name, law_fit in fit.laws.items():
         held_out = "" if law_fit.score is None else f"{law_fit.score:.4f}"
         values = zip(law_fit.law.params, law_fit.params, strict=True)
-        params = "  ".join(f"{param}={value:.4g}" for param, value in values)
+        own = [(param, value) for param, value in values if "." not in param]  # not of its parts
+        params = "  ".join(f"{param}={value:.4g}" for param, value in own)
         mark = "*" if name == fit.chosen else ""
         lines.append(f"  {name + mark:<12}{law_fit.extrapolation:>14.4f}{held_out:>10}  {params}")
     return lines
@@ -92,7 +93,7 @@ def _target_line(fit: CurveFit, target: float, scale: curves.Scale) -> str:
 def summarize(fit: CurveFit, asked: tables.Predictions, target: float | None) -> str:
     """What is printed of a group."""
     slope, *ends = (asked.scale.from_change(value) for value in fit.trend)
-    rivals = f"; the data can't tell it from {', '.join(fit.rivals)}" if fit.rivals else ""
+    rivals = f"; the data can't tell apart {', '.join(fit.rivals)}" if fit.rivals else ""
     lines = [
         f"{fit.curve.name}: {int(fit.curve.fit.sum())} points, {fit.curve.sizes.size} sizes",
         *_law_lines(fit),
@@ -113,19 +114,20 @@ def main(argv: Sequence[str]) -> None:
     asked = tables.Predictions(_sizes(_PREDICT.value), table.scale)
     for note in table.notes:
         print(f"note: {note}")
-    described, fits, reasons = [], [], []
-    for curve in table.curves:
-        reason = curves.refusal(curve)
+    reasons = [curves.refusal(curve) for curve in table.curves]
+    if all(reasons):
+        raise UserError(f"nothing could be fitted: {table.curves[0].name}: {reasons[0]}")
+    good = [curve for curve, reason in zip(table.curves, reasons, strict=True) if not reason]
+    fitting = fit_curves(good, _NUM_DRAWS)
+    described, fits = [], []
+    for curve, reason in zip(table.curves, reasons, strict=True):
         if reason:
-            reasons.append(f"{curve.name}: {reason}")
             described.append(tables.describe_refusal(curve, reason))
-            print(f"refused: {reasons[-1]}")
+            print(f"refused: {curve.name}: {reason}")
             continue
-        fits.append(fit_curve(curve, _NUM_DRAWS))
+        fits.append(next(fitting))
         described.append(tables.describe(fits[-1], table.scale))
         print(summarize(fits[-1], asked, _TARGET.value))
-    if not fits:
-        raise UserError(f"nothing could be fitted: {reasons[0]}")
     if _OUT.value:
         tables.write_fits(_OUT.value, described, fits, columns.group, asked)
 

@@ -4,8 +4,9 @@ points?
 New points are drawn around the fitted law and the law is fitted to each draw. A point's log error
 strays from the law for two reasons, drawn apart: its seed (by which points of one size differ), and
 what no seed explains (by which the means of the sizes stray: the law's lack of fit; with one seed a
-size it is all there is). How large the noise is must be guessed from few points, so each draw also
-draws its size (a chi-square), which makes the intervals of few points as wide as Student's are.
+size it is all there is). Points that are trusted less (revisit.scaling.trust) stray more. How large
+the noise is must be guessed from few points, so each draw also draws its size (a chi-square), which
+makes the intervals of few points as wide as Student's are.
 
 Beyond the largest size a law may also bend otherwise than the points told. How far is taken from
 what it got wrong when it predicted the larger sizes from the smaller (`Drift`), and grows with the
@@ -17,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from revisit.scaling.laws import Law, log_errors
+from revisit.scaling.trust import Fitted
 
 NUM_DRAWS = 400
 LEVEL = 0.8
@@ -69,12 +71,13 @@ class Draws(NamedTuple):
         return self.law.predict(self.params, x) * np.exp(bends * self.drift.std(x))
 
 
-def estimate_noise(law: Law, params: np.ndarray, x: np.ndarray, errors: np.ndarray) -> Noise:
-    """Splits the residuals of a law, params [P], into those of seeds and those of sizes."""
-    residuals = -log_errors(law.predict(params[None], x)[0], errors)
+def estimate_noise(law: Law, fitted: Fitted, x: np.ndarray, errors: np.ndarray) -> Noise:
+    """Splits a law's residuals into those of seeds and those of sizes, as of sizes of weight 1."""
+    residuals = -log_errors(law.predict(fitted.params[None], x)[0], errors)
     _, index, counts = np.unique(x, return_inverse=True, return_counts=True)
     means = np.bincount(index, residuals) / counts
     within = residuals - means[index]
+    means *= np.sqrt(np.bincount(index, fitted.weights) / counts)
     several = counts[index] > 1
     # The deviations from a mean of n seeds are too small by sqrt((n - 1) / n).
     seeds = within[several] * np.sqrt(counts[index] / np.maximum(counts[index] - 1, 1))[several]
@@ -86,10 +89,16 @@ def estimate_noise(law: Law, params: np.ndarray, x: np.ndarray, errors: np.ndarr
 
 
 def _strays(
-    noise: Noise, index: np.ndarray, scales: np.ndarray, random: np.random.Generator
+    noise: Noise,
+    index: np.ndarray,
+    weights: np.ndarray | float,
+    scales: np.ndarray,
+    random: np.random.Generator,
 ) -> np.ndarray:
-    """[R, n] log errors of new points; those with the same index share their size's part."""
+    """[R, n] log errors of new points; those with the same index share their size's part, which is
+    the larger the less they are trusted."""
     by_size = _resample(noise.sizes, (scales.size, index.max() + 1), random)[:, index]
+    by_size = by_size / np.sqrt(weights)
     by_seed = _resample(noise.seeds, (scales.size, index.size), random)
     # A few points can draw a scale so large that exp overflows; a factor of 20,000 is past any use.
     return np.clip(scales[:, None] * (by_size + by_seed), -_LARGEST_STRAY, _LARGEST_STRAY)
@@ -104,7 +113,7 @@ def _resample(
 
 def bootstrap(
     law: Law,
-    params: np.ndarray,
+    fitted: Fitted,
     x: np.ndarray,
     errors: np.ndarray,
     num_draws: int = NUM_DRAWS,
@@ -114,21 +123,21 @@ def bootstrap(
 
     Args:
       law: what was fitted.
-      params: [P] its parameters for x [n] and errors [n].
+      fitted: what `fit_law` gave for x [n] and errors [n].
       x: [n] sizes; equal ones are seeds of one size.
       errors: [n] positive.
       num_draws: R.
       seed: the same seed gives the same draws.
     """
     random = np.random.default_rng(seed)
-    noise = estimate_noise(law, params, x, errors)
+    noise = estimate_noise(law, fitted, x, errors)
     scales = np.sqrt(noise.degrees / random.chisquare(noise.degrees, num_draws))
-    fitted = np.maximum(
-        law.predict(params[None], x), 0.1 * errors.min()
+    centre = np.maximum(
+        law.predict(fitted.params[None], x), 0.1 * errors.min()
     )  # a straight line may fall below 0
     index = np.unique(x, return_inverse=True)[1]
-    drawn = fitted * np.exp(_strays(noise, index, scales, random))
-    return Draws(law, law.fit(x, drawn, near=params), noise, scales, seed)
+    drawn = centre * np.exp(_strays(noise, index, fitted.weights, scales, random))
+    return Draws(law, law.fit(x, drawn, fitted.weights, fitted.params), noise, scales, seed)
 
 
 def bounds(values: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
@@ -150,7 +159,7 @@ def point_bounds(
     """Interval of one new measurement at sizes x [m]: the law's interval and the noise of a point.
     Errors [m], [m]."""
     random = np.random.default_rng([draws.seed, 1])
-    strays = _strays(draws.noise, np.arange(x.size), draws.scales, random)
+    strays = _strays(draws.noise, np.arange(x.size), 1.0, draws.scales, random)
     return bounds(draws.predict(x) * np.exp(strays), level)
 
 

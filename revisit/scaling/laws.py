@@ -5,11 +5,16 @@ x is the data size (images, tokens; any positive number from 10 to 1e10), y an e
 here (revisit.scaling.curves).
 
 M1 to M4 are those of Alabdulmohsin, Neyshabur and Zhai, "Revisiting Neural Scaling Laws in Language
-and Vision", 2022 (arXiv:2209.06640); the straight line over log x is how Sun et al., "Revisiting
-Unreasonable Effectiveness of Data in Deep Learning Era", 2017 (arXiv:1707.02968) draw their
-figures. M1 to M4 are fitted by least squares of log(prediction) - log(y), which is also what they
+and Vision", 2022 (arXiv:2209.06640); M2 is also the power law with an offset of Hestness et al.,
+"Deep Learning Scaling is Predictable, Empirically", 2017 (arXiv:1712.00409). The straight line over
+log x is how Sun et al., "Revisiting Unreasonable Effectiveness of Data in Deep Learning Era", 2017
+(arXiv:1707.02968) draw their figures. BNSL is the smoothly broken power law with one break of
+Caballero et al., "Broken Neural Scaling Laws", 2022 (arXiv:2210.14891).
+
+All but the line are fitted by least squares of log(prediction) - log(y), which is also what they
 are scored by; the released code of M2 and M4 measures the residual of a transformed equation
-instead, which has several minima and depends on where it starts.
+instead, which has several minima and depends on where it starts. How much a point counts is for
+the caller to say (revisit.scaling.trust).
 """
 
 from collections.abc import Callable
@@ -28,16 +33,19 @@ LogPredict = Callable[
 
 _SEARCH_STEPS = 40
 _REFINE_STEPS = 10
-_STARTS_SEARCHED = 8
+_STARTS_SEARCHED = 5
 _SMALLEST = 1e-300
 _NEWTON_STEPS = 12
-_EXPONENTS = (-9.0, 2.0)  # logarithms of the exponents that are tried: 1e-4 to 7
+# Logarithms of the exponents that are tried, 1e-4 to 1.5: errors fall no faster than 1/x in theory,
+# and a steeper fit is one to noise that flattens at once beyond the points.
+_EXPONENTS = (-9.0, 0.4)
 
 
 class Law(NamedTuple):
     """What can be asked of a law. R rows are R curves over the same sizes.
 
-    fit(x [n], errors [R, n], near=None or params [P] to start from) -> params [R, P]
+    fit(x [n], errors [R, n], weights [n] of the points or None, near=params [P] to start from or
+      None) -> params [R, P]
     predict(params [R, P], x [m]) -> errors [R, m]
     """
 
@@ -54,10 +62,18 @@ class Law(NamedTuple):
         return len(self.params)
 
 
-def _line(regressor: np.ndarray, values: np.ndarray) -> np.ndarray:
+def _root(weights: np.ndarray | None) -> np.ndarray | float:
+    """What residuals are multiplied by."""
+    return 1.0 if weights is None else np.sqrt(weights)
+
+
+def _line(
+    regressor: np.ndarray, values: np.ndarray, weights: np.ndarray | None = None
+) -> np.ndarray:
     """Least squares of values [..., n] on 1 and regressor [n] -> [..., 2]."""
+    root = _root(weights)
     design = np.stack([np.ones_like(regressor), regressor], axis=1)
-    return values @ np.linalg.pinv(design).T
+    return (values * root) @ np.linalg.pinv((design.T * root).T).T
 
 
 def _exponent(theta: np.ndarray) -> np.ndarray:
@@ -74,19 +90,27 @@ def _log_falling(slope: np.ndarray) -> np.ndarray:
 
 
 def _fit_log_linear(
-    x: np.ndarray, errors: np.ndarray, near: np.ndarray | None = None
+    x: np.ndarray,
+    errors: np.ndarray,
+    weights: np.ndarray | None = None,
+    near: np.ndarray | None = None,
 ) -> np.ndarray:
     del near  # closed form
-    return _line(np.log10(x), errors)
+    return _line(np.log10(x), errors, weights)
 
 
 def _predict_log_linear(params: np.ndarray, x: np.ndarray) -> np.ndarray:
     return params[:, :1] + params[:, 1:2] * np.log10(x)
 
 
-def _fit_m1(x: np.ndarray, errors: np.ndarray, near: np.ndarray | None = None) -> np.ndarray:
+def _fit_m1(
+    x: np.ndarray,
+    errors: np.ndarray,
+    weights: np.ndarray | None = None,
+    near: np.ndarray | None = None,
+) -> np.ndarray:
     del near  # closed form
-    log_b, c = np.moveaxis(_line(np.log(x), np.log(errors)), -1, 0)
+    log_b, c = np.moveaxis(_line(np.log(x), np.log(errors), weights), -1, 0)
     return np.stack([np.exp(log_b), c], axis=1)
 
 
@@ -103,28 +127,34 @@ class _Form(NamedTuple):
     theta: Callable[[np.ndarray, float], np.ndarray]  # the way back
 
 
-def _search(form: _Form, log_x: np.ndarray, log_y: np.ndarray) -> np.ndarray:
-    """[P]: the best of several searches for one curve."""
+def _search(
+    form: _Form, log_x: np.ndarray, log_y: np.ndarray, root: np.ndarray | float
+) -> np.ndarray:
+    """[P]: the best of several searches for one curve; `root` multiplies its residuals."""
     starts = form.starts(log_x, log_y)
-    squares = ((form.log_predict(starts, log_x) - log_y) ** 2).sum(axis=1)
+    squares = ((root * (form.log_predict(starts, log_x) - log_y)) ** 2).sum(axis=1)
     starts = starts[np.argsort(squares)[:_STARTS_SEARCHED]]
     found, squares = least_squares.minimize(
-        lambda theta: form.log_predict(theta, log_x), starts, log_y, _SEARCH_STEPS
+        lambda theta: root * form.log_predict(theta, log_x), starts, root * log_y, _SEARCH_STEPS
     )
     return found[squares.argmin()]
 
 
 def _fit(
-    form: _Form, x: np.ndarray, errors: np.ndarray, near: np.ndarray | None = None
+    form: _Form,
+    x: np.ndarray,
+    errors: np.ndarray,
+    weights: np.ndarray | None = None,
+    near: np.ndarray | None = None,
 ) -> np.ndarray:
-    centre = float(np.log(x).mean())
+    centre, root = float(np.log(x).mean()), _root(weights)
     log_x, log_y = np.log(x) - centre, np.log(errors)
     if near is None:
-        found = np.stack([_search(form, log_x, row) for row in log_y])
+        found = np.stack([_search(form, log_x, row, root) for row in log_y])
     else:
         starts = np.repeat(form.theta(near[None], centre), len(log_y), axis=0)
         found, _ = least_squares.minimize(
-            lambda theta: form.log_predict(theta, log_x), starts, log_y, _REFINE_STEPS
+            lambda theta: root * form.log_predict(theta, log_x), starts, root * log_y, _REFINE_STEPS
         )
     return form.params(found, centre)
 
@@ -197,7 +227,7 @@ def _log_share(log_odds: np.ndarray, alpha: np.ndarray) -> np.ndarray:
         slope = np.exp(log_rest) + alpha * np.exp(log_t)
         step = np.clip((log_t - alpha * log_rest - log_odds) / slope, -20, 20)
         logit = logit - step
-        if np.abs(step).max() < 1e-9:
+        if np.abs(step).max() < 1e-6:  # the step after it would be of its square
             break
     return -np.logaddexp(0, -logit)
 
@@ -238,12 +268,46 @@ def _theta_m4(params: np.ndarray, centre: float) -> np.ndarray:
     )
 
 
+# BNSL, one break: theta = log a, log b, log c0, c1, log of the break, log f
+
+
+def _log_predict_bnsl(theta: np.ndarray, log_x: np.ndarray) -> np.ndarray:
+    log_a, log_b, log_c0, c1, log_d, log_f = (theta[:, i : i + 1] for i in range(6))
+    f = np.exp(np.clip(log_f, -3.0, 2.0))
+    bend = f * np.logaddexp(0, (log_x - log_d) / f)
+    return np.logaddexp(log_a, log_b - _exponent(log_c0) * log_x - c1 * bend)
+
+
+def _starts_bnsl(log_x: np.ndarray, log_y: np.ndarray) -> np.ndarray:
+    offset, log_b, log_c0 = _starts_m2(log_x, log_y)[::4].T  # without a break it is M2
+    breaks = np.quantile(log_x, [0.2, 0.4, 0.6, 0.8])
+    grid = np.meshgrid(np.arange(offset.size), breaks, [-0.1, 0.1, 0.5])
+    row, log_d, c1 = (values.ravel() for values in grid)
+    row = row.astype(int)
+    return np.stack([offset[row], log_b[row], log_c0[row], c1, log_d, np.zeros(row.size)], axis=1)
+
+
+def _params_bnsl(theta: np.ndarray, centre: float) -> np.ndarray:
+    log_a, log_b, log_c0, c1, log_d, log_f = theta.T
+    c0, f = _exponent(log_c0), np.exp(np.clip(log_f, -3.0, 2.0))
+    b, d = np.exp(log_b + c0 * centre), np.exp(log_d + centre)
+    return np.stack([np.exp(log_a), b, c0, c1, d, f], axis=1)
+
+
+def _theta_bnsl(params: np.ndarray, centre: float) -> np.ndarray:
+    a, b, c0, c1, d, f = params.T
+    columns = [_log(a), _log(b) - c0 * centre, _log(c0), c1, _log(d) - centre, _log(f)]
+    return np.stack(columns, axis=1)
+
+
 _M2 = _Form(_log_predict_m2, _starts_m2, _params_m2, _theta_m2)
 _M3 = _Form(_log_predict_m3, _starts_m3, _params_m3, _theta_m3)
 _M4 = _Form(_log_predict_m4, _starts_m4, _params_m4, _theta_m4)
+_BNSL = _Form(_log_predict_bnsl, _starts_bnsl, _params_bnsl, _theta_bnsl)
 
 _SUN = "Sun et al. 2017, arXiv:1707.02968"
 _ALABDULMOHSIN = "Alabdulmohsin et al. 2022, arXiv:2209.06640"
+_CABALLERO = "Caballero et al. 2022, arXiv:2210.14891"
 
 _ROWS = (
     Law(
@@ -278,6 +342,14 @@ _ROWS = (
         _ALABDULMOHSIN,
         partial(_fit, _M4),
         partial(_predict, _M4),
+    ),
+    Law(
+        "BNSL",
+        "y = a + b x^-c0 (1 + (x/d)^(1/f))^(-c1 f)",
+        ("a", "b", "c0", "c1", "d", "f"),
+        _CABALLERO,
+        partial(_fit, _BNSL),
+        partial(_predict, _BNSL),
     ),
 )
 LAWS: dict[str, Law] = {law.name: law for law in _ROWS}

@@ -6,6 +6,8 @@ from collections.abc import Callable
 import numpy as np
 
 _DIFFERENCE = 1e-6
+_GAIN = 1e-6  # of a sum of squares: less than that is no gain
+_PATIENCE = 6  # steps: damping rises four thousandfold meanwhile
 _LARGEST_STEP = 3.0  # parameters are logarithms: a factor of 20 a step
 
 
@@ -39,8 +41,8 @@ def minimize(
       predict: parameters [R, P] -> predictions [R, n], row by row.
       starts: [R, P] where each problem starts.
       targets: [R, n] or [n].
-      num_steps: steps that every problem takes; a step that doesn't lower a problem's sum is not
-        taken.
+      num_steps: at most; a step that doesn't lower a problem's sum is not taken, and when no
+        problem has gained for some steps, all are done.
 
     Returns:
       Parameters [R, P] and sums of squares [R].
@@ -49,13 +51,18 @@ def minimize(
     damping = np.full(len(theta), 1e-2)
     predicted = predict(theta)
     squares = ((predicted - targets) ** 2).sum(axis=1)
-    for _ in range(num_steps):
+    last_gain = 0
+    for step in range(num_steps):
         proposal = theta - _step(_jacobian(predict, theta, predicted), predicted - targets, damping)
         proposed = predict(proposal)
         proposed_squares = ((proposed - targets) ** 2).sum(axis=1)
         better = proposed_squares < squares
+        if (squares - proposed_squares > _GAIN * squares).any():
+            last_gain = step
         theta = np.where(better[:, None], proposal, theta)
         predicted = np.where(better[:, None], proposed, predicted)
         squares = np.where(better, proposed_squares, squares)
+        if step - last_gain > _PATIENCE:
+            break
         damping = np.clip(np.where(better, damping / 5, damping * 4), 1e-10, 1e10)
     return theta, squares

@@ -1,15 +1,28 @@
-"""Which law? The one that, fitted to a curve's smaller sizes, predicts its larger ones best."""
+"""Which law? The one that, fitted to a curve's smaller sizes, predicts its larger ones best.
 
+Where the data can't tell others from it, a combination of all (revisit.scaling.combination).
+"""
+
+import concurrent.futures
+import functools
+import multiprocessing
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from scipy import stats
 
-from revisit.scaling import intervals
+from revisit.scaling import combination, intervals
 from revisit.scaling.curves import Curve
 from revisit.scaling.intervals import Draws, Drift
 from revisit.scaling.laws import LAWS, Law, score
+from revisit.scaling.trust import Fitted, fit_law
 
-_CHOICE_DRAWS = 100
+# Shares of the sizes that predict the rest: late ones, since the law that is used knows all sizes.
+_ORIGINS = (0.8, 0.9)
+_SURE = 0.95  # that two laws' errors differ
+_FEW = 4  # curves that are fitted sooner than processes start
 
 
 class Trend(NamedTuple):
@@ -42,7 +55,11 @@ class LawFit(NamedTuple):
 
 
 class CurveFit(NamedTuple):
-    """All that is known of a curve. rivals: laws that the data can't tell from the chosen one."""
+    """All that is known of a curve.
+
+    chosen: name in `laws`. rivals: laws that the data can't tell apart, the one that extrapolates
+    best first; where there are any, the combination of all laws is chosen.
+    """
 
     curve: Curve
     chosen: str
@@ -57,61 +74,82 @@ class CurveFit(NamedTuple):
         return self.laws[self.chosen]
 
 
-def split_sizes(sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Ascending sizes -> (smaller ones to fit, largest third to predict; at least one)."""
-    num_larger = max(1, sizes.size // 3)
-    return sizes[:-num_larger], sizes[-num_larger:]
+def _origins(num_sizes: int) -> list[int]:
+    """Numbers of smaller sizes that laws are fitted to, to predict the rest."""
+    wanted = {max(2, round(share * num_sizes)) for share in _ORIGINS}
+    return sorted(origin for origin in wanted if origin < num_sizes)
 
 
-def candidates(sizes: np.ndarray) -> list[Law]:
-    """Laws that so many sizes can hold: any of 2 parameters, and those that the smaller sizes
-    overdetermine."""
-    num_smaller = split_sizes(sizes)[0].size
-    return [law for law in LAWS.values() if law.num_params <= 2 or law.num_params < num_smaller]
+def candidates(num_sizes: int) -> list[Law]:
+    """Laws that so many sizes can hold: any of 2 parameters, and what the middle origin
+    overdetermines."""
+    origins = _origins(num_sizes)
+    middle = origins[len(origins) // 2]
+    return [law for law in LAWS.values() if law.num_params <= 2 or law.num_params < middle]
 
 
-class _Extrapolation(NamedTuple):
-    """score: on the larger sizes. low, high: 80% interval of what other draws would have scored."""
+class Extrapolation(NamedTuple):
+    """How a law, fitted to the smaller sizes, predicts the larger ones: root mean squares over
+    origins.
+
+    score: log error. rate: log error for each unit of log size beyond the largest size fitted.
+    """
 
     score: float
-    low: float
-    high: float
+    rate: float
 
 
-def _extrapolate(law: Law, x: np.ndarray, errors: np.ndarray, seed: int) -> _Extrapolation:
-    smaller, _ = split_sizes(np.unique(x))
-    near = x <= smaller.max()
-    params = law.fit(x[near], errors[near][None])
-    found = float(score(law, params, x[~near], errors[~near])[0])
-    if near.sum() <= law.num_params:  # the law runs through every point: they don't tell the noise
-        return _Extrapolation(found, 0.0, np.inf)
-    draws = intervals.bootstrap(law, params[0], x[near], errors[near], _CHOICE_DRAWS, seed)
-    low, high = intervals.bounds(score(law, draws.params, x[~near], errors[~near]))
-    return _Extrapolation(found, min(found, float(low)), max(found, float(high)))
+def _extrapolate(law: Law, x: np.ndarray, errors: np.ndarray, origin: int) -> tuple[float, float]:
+    """Score and rate for one origin, a number of sizes."""
+    largest = np.unique(x)[origin - 1]
+    near = x <= largest
+    fitted = fit_law(law, x[near], errors[near])
+    found = float(score(law, fitted.params[None], x[~near], errors[~near])[0])
+    return found, found / np.sqrt((np.log(x[~near] / largest) ** 2).mean())
 
 
-def _drift(extrapolation: float, sizes: np.ndarray) -> Drift:
-    """What a law got wrong on the larger sizes, spread over how far they lay (as log size) beyond
-    the smaller ones."""
-    smaller, larger = split_sizes(sizes)
-    distance = np.sqrt((np.log(larger / smaller.max()) ** 2).mean())
-    return Drift(extrapolation / distance, float(sizes.max()))
+def extrapolate(laws: Sequence[Law], x: np.ndarray, errors: np.ndarray) -> dict[str, Extrapolation]:
+    """Each law's extrapolation on the points themselves, from the origins that all laws can hold.
+
+    A rolling origin (Tashman, "Out-of-sample tests of forecasting accuracy", 2000).
+    """
+    most = max(law.num_params for law in laws)
+    origins = [origin for origin in _origins(np.unique(x).size) if most <= 2 or origin > most]
+    found = {}
+    for law in laws:
+        rows = np.array([_extrapolate(law, x, errors, origin) for origin in origins])
+        found[law.name] = Extrapolation(*np.sqrt((rows**2).mean(axis=0)))
+    return found
 
 
-def _rivals(chosen: str, scores: dict[str, _Extrapolation]) -> tuple[str, ...]:
-    """Laws whose score's interval reaches down into the chosen law's."""
-    limit = scores[chosen].high
-    return tuple(name for name in scores if name != chosen and scores[name].low <= limit)
+def weigh(scores: Mapping[str, float]) -> dict[str, float]:
+    """RMS log errors of extrapolation by law -> weights, the inverse of their squares, the heaviest
+    first; they sum to 1."""
+    inverse = {name: 1 / max(value, 1e-12) ** 2 for name, value in scores.items()}
+    ordered = sorted(inverse, key=lambda name: -inverse[name])
+    return {name: inverse[name] / sum(inverse.values()) for name in ordered}
+
+
+def _rivals(weights: Mapping[str, float], num_sizes: int) -> list[str]:
+    """Laws whose squared errors may be the same as the best one's, which is the first of `weights`;
+    an error over a few sizes says little (Fisher's distribution), and nothing where all laws ran
+    through the two sizes that they were fitted to."""
+    best, *others = weights
+    first = _origins(num_sizes)[0]
+    if first == 2:
+        return others
+    predicted = num_sizes - first
+    limit = stats.f.ppf(_SURE, predicted, predicted)
+    return [name for name in others if weights[name] * limit >= weights[best]]
 
 
 def fit_trend(x: np.ndarray, errors: np.ndarray, seed: int = 0) -> Trend:
-    """The straight line's slope, error per tenfold data, with its interval."""
+    """The straight line's slope, error per tenfold data, with its interval; all points alike."""
     law = LAWS["log_linear"]
-    params = law.fit(x, errors[None])[0]
-    low, high = intervals.bounds(
-        intervals.bootstrap(law, params, x, errors, seed=seed).params[:, 1]
-    )
-    return Trend(float(params[1]), float(low), float(high))
+    fitted = Fitted(law.fit(x, errors[None])[0], np.ones(x.size))
+    draws = intervals.bootstrap(law, fitted, x, errors, seed=seed)
+    low, high = intervals.bounds(draws.params[:, 1])
+    return Trend(float(fitted.params[1]), float(low), float(high))
 
 
 def _notes(sizes: np.ndarray, laws: list[Law], trend: Trend) -> tuple[str, ...]:
@@ -126,25 +164,54 @@ def _notes(sizes: np.ndarray, laws: list[Law], trend: Trend) -> tuple[str, ...]:
     return tuple(notes)
 
 
+def _combine(fits: Sequence[LawFit], weights: Sequence[float], curve: Curve, seed: int) -> LawFit:
+    law = combination.make_combined([fit.law for fit in fits])
+    params = combination.join_params(weights, [fit.params for fit in fits])
+    draws = combination.join_draws(law, weights, [fit.draws for fit in fits], seed)
+    extrapolation = float(np.dot(weights, [fit.extrapolation for fit in fits]))
+    return LawFit(law, params, draws, extrapolation, _held_out_score(law, params, curve))
+
+
+def _fit_alone(
+    law: Law, curve: Curve, extrapolation: Extrapolation, num_draws: int, seed: int
+) -> LawFit:
+    x, errors = curve.x[curve.fit], curve.errors[curve.fit]
+    fitted = fit_law(law, x, errors)
+    draws = intervals.bootstrap(law, fitted, x, errors, num_draws, seed)
+    draws = draws._replace(drift=Drift(extrapolation.rate, float(x.max())))
+    held_out = _held_out_score(law, fitted.params, curve)
+    return LawFit(law, fitted.params, draws, extrapolation.score, held_out)
+
+
 def fit_curve(curve: Curve, num_draws: int = intervals.NUM_DRAWS, seed: int = 0) -> CurveFit:
     """Fits every law that the curve can hold and chooses among them. The curve must not be one that
     is refused."""
     x, errors = curve.x[curve.fit], curve.errors[curve.fit]
-    laws = candidates(curve.sizes)
-    scores = {law.name: _extrapolate(law, x, errors, seed) for law in laws}
-    chosen = min(scores, key=lambda name: scores[name].score)
-    fits = {}
-    for law in laws:
-        params = law.fit(x, errors[None])[0]
-        draws = intervals.bootstrap(law, params, x, errors, num_draws, seed)
-        draws = draws._replace(drift=_drift(scores[law.name].score, curve.sizes))
-        fits[law.name] = LawFit(
-            law, params, draws, scores[law.name].score, _held_out_score(law, params, curve)
-        )
+    laws = candidates(curve.sizes.size)
+    found = extrapolate(laws, x, errors)
+    fits = {law.name: _fit_alone(law, curve, found[law.name], num_draws, seed) for law in laws}
+    weights = weigh({name: each.score for name, each in found.items()})
+    best = next(iter(weights))
+    rivals = _rivals(weights, curve.sizes.size)
+    chosen = combination.COMBINED if rivals else best
+    if rivals:
+        ordered = [fits[name] for name in weights]
+        fits[chosen] = _combine(ordered, list(weights.values()), curve, seed)
+        rivals = [best, *rivals]
     trend = fit_trend(x, errors, seed)
-    return CurveFit(
-        curve, chosen, fits, _rivals(chosen, scores), trend, _notes(curve.sizes, laws, trend)
-    )
+    return CurveFit(curve, chosen, fits, tuple(rivals), trend, _notes(curve.sizes, laws, trend))
+
+
+def fit_curves(curves: Sequence[Curve], num_draws: int) -> Iterator[CurveFit]:
+    """`fit_curve` of many, beside each other on all cores, in order."""
+    fit = functools.partial(fit_curve, num_draws=num_draws)
+    if len(curves) <= _FEW:
+        yield from map(fit, curves)
+        return
+    context = multiprocessing.get_context("spawn")  # a fork of a process with threads may hang
+    cores = len(os.sched_getaffinity(0))
+    with concurrent.futures.ProcessPoolExecutor(min(cores, len(curves)), context) as pool:
+        yield from pool.map(fit, curves)
 
 
 def _held_out_score(law: Law, params: np.ndarray, curve: Curve) -> float | None:
