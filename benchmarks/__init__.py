@@ -1,1 +1,3 @@
 """What `make bench` runs: one question a module, answered by a table of ratios."""
+
+import revisit as revisit  # its settings must be made before TensorFlow is imported
