@@ -23,14 +23,18 @@ def decode(encoded: tf.Tensor) -> tf.Tensor:
 
 
 def resize(image: tf.Tensor, size: int) -> tf.Tensor:
-    """Resizes to [size, size, 3] uint8, bilinear and antialiased; the right size stays as is."""
+    """[..., H, W, 3] uint8, with or without a batch dimension -> [..., size, size, 3] uint8.
+
+    Bilinear and antialiased; the right size stays as is.
+    """
 
     def resampled() -> tf.Tensor:
         floats = tf.image.resize(image, [size, size], antialias=True)
         return tf.cast(tf.round(tf.clip_by_value(floats, 0.0, 255.0)), tf.uint8)
 
-    has_size = tf.reduce_all(tf.shape(image)[:2] == size)
-    return tf.ensure_shape(tf.cond(has_size, lambda: image, resampled), [size, size, 3])
+    has_size = tf.reduce_all(tf.shape(image)[-3:-1] == size)
+    resized = tf.cond(has_size, lambda: image, resampled)
+    return tf.ensure_shape(resized, [*image.shape[:-3], size, size, 3])
 
 
 def _cut(encoded: tf.Tensor, size: int, crop: int, corner: tf.Tensor) -> tf.Tensor:
@@ -109,6 +113,21 @@ def eval_images(encoded: tf.Tensor, size: int, crop: int) -> tf.Tensor:
     """The central crop of each image: [B] string -> [B, crop, crop, 3] uint8."""
     corners = tf.fill([tf.shape(encoded)[0], 2], (size - crop) // 2)
     return _crops(encoded, size, crop, corners)
+
+
+def eval_pixels(decoded: tf.Tensor, size: int, crop: int) -> tf.Tensor:
+    """What `eval_images` makes of encoded images, of decoded ones of one size.
+
+    Args:
+      decoded: [B, H, W, 3] uint8.
+      size: side that the images are resized to, pixels.
+      crop: side of the central crops, pixels, at most `size`.
+
+    Returns:
+      [B, crop, crop, 3] uint8.
+    """
+    start = (size - crop) // 2
+    return resize(decoded, size)[:, start : start + crop, start : start + crop]
 
 
 def to_model_range(images: tf.Tensor) -> tf.Tensor:

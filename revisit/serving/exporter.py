@@ -20,6 +20,7 @@ from revisit.serving.card import write_card
 from revisit.serving.signatures import make_signatures
 from revisit.serving.versions import list_versions
 from revisit.serving.warmup import write_warmup_requests
+from revisit.training import checkpoint
 from revisit.training.model import LoadedModel, load_model
 from revisit.training.workdir import CONFIG_FILE, TAXONOMY_FILE
 
@@ -55,8 +56,9 @@ def _write_saved_model(
 ) -> None:
     module = tf.Module()
     # The variables, not the Keras models around them: those would be traced and written once more,
-    # layer by layer, for Keras alone to read.
-    module.model_variables = [*loaded.backbone.variables, *loaded.head.variables]
+    # layer by layer, for Keras alone to read. Under a checkpoint's names, they are one themselves.
+    module.backbone = checkpoint.named(loaded.backbone.variables)
+    module.head = checkpoint.named(loaded.head.variables)
     module.assets = [
         tf.saved_model.Asset(str(workdir / name)) for name in (CONFIG_FILE, TAXONOMY_FILE)
     ]

@@ -178,7 +178,8 @@ def load_variables(prefix: str, group: str, variables: Mapping[str, tf.Variable]
         )
     for name, variable in variables.items():
         averaged = _key("averages", f"{group}/{name}")
-        variable.assign(reader.get_tensor(averaged if averaged in shapes else _key(group, name)))
+        value = reader.get_tensor(averaged if averaged in shapes else _key(group, name))
+        variable.assign(tf.cast(value, variable.dtype))
     return f"{matched} from {prefix}, checksum {checksum(variables)}"
 
 
