@@ -1,6 +1,7 @@
 """The operator's files are what TensorFlow Serving and Docker Compose read."""
 
 import pathlib
+import re
 
 import yaml
 from google.protobuf import (
@@ -85,3 +86,38 @@ def test_compose_pins_the_server_and_mounts_what_it_names():
         name, _, value = flag.partition("=")
         if name.endswith("_config_file"):
             assert (SERVING / pathlib.Path(value).relative_to("/etc/revisit")).exists()
+
+
+def test_kubernetes_starts_the_server_as_compose_does():
+    deployment, service = yaml.safe_load_all((SERVING / "kubernetes.yaml").read_text())
+    composed = yaml.safe_load((SERVING / "compose.yaml").read_text())["services"]["revisit"]
+    pod = deployment["spec"]["template"]
+    (container,) = pod["spec"]["containers"]
+    assert container["image"] == composed["image"]
+    assert container["args"] == composed["command"]
+    labels = pod["metadata"]["labels"]
+    assert labels == deployment["spec"]["selector"]["matchLabels"] == service["spec"]["selector"]
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    assert ports == {port["name"]: port["port"] for port in service["spec"]["ports"]}
+    mounted = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    assert mounted == {"models": "/models", "config": "/etc/revisit"}
+    assert {volume["name"] for volume in pod["spec"]["volumes"]} == set(mounted)
+    monitoring = parse("monitoring.config", "MonitoringConfig").prometheus_config.path
+    assert pod["metadata"]["annotations"]["prometheus.io/path"] == monitoring
+
+
+def test_recipes_job_is_a_cluster_that_training_finds():
+    recipes = (SERVING.parent / "docs" / "recipes.md").read_text()
+    (manifest,) = re.findall(r"```yaml\n(.*?)```", recipes, re.DOTALL)
+    job = yaml.safe_load(manifest)["spec"]
+    pod = job["template"]
+    (container,) = pod["spec"]["containers"]
+    environment = {entry["name"]: entry.get("value") for entry in container["env"]}
+    assert environment == {
+        "REVISIT_POD_SELECTOR": "job=" + pod["metadata"]["labels"]["job"],
+        "REVISIT_NUM_WORKERS": str(job["completions"]),
+        "HOST_IP": None,
+    }
+    assert job["completions"] == job["parallelism"]
+    assert pod["spec"]["hostNetwork"]
+    assert "--strategy=multi_worker" in container["command"]
