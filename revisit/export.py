@@ -13,6 +13,12 @@ from revisit.errors import UserError
 _WORKDIR = flags.DEFINE_string("workdir", None, "Workdir of the run whose model is exported.")
 _OUT = flags.DEFINE_string("out", None, "Directory of the served model's versions.")
 _CHECKPOINT = flags.DEFINE_enum("checkpoint", "last", ["last", "best"], "Which checkpoint to take.")
+_PYRAMID = flags.DEFINE_bool("pyramid", False, "Let the signature `features` give all stages too.")
+_WEIGHTS_DTYPE = flags.DEFINE_enum(
+    "weights_dtype", "float32", ["float32", "bfloat16"], "How kernels are stored."
+)
+_LICENSE = flags.DEFINE_string("license", "not stated", "The model's, for its card.")
+_KEEP = flags.DEFINE_integer("keep", 0, "Newest versions that are kept; 0: all.", lower_bound=0)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -23,9 +29,16 @@ def main(argv: Sequence[str]) -> None:
         )
 
     cli.import_tensorflow()
-    from revisit.serving.exporter import export
+    from revisit.serving.exporter import Options, export
 
-    print(export(_WORKDIR.value, _OUT.value, _CHECKPOINT.value))
+    options = Options(
+        which=_CHECKPOINT.value,
+        pyramid=_PYRAMID.value,
+        weights_dtype=_WEIGHTS_DTYPE.value,
+        license=_LICENSE.value,
+        keep=_KEEP.value,
+    )
+    print(export(_WORKDIR.value, _OUT.value, options))
 
 
 if __name__ == "__main__":

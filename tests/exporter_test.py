@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
+import revisit
 from revisit.errors import UserError
 from revisit.serving import exporter
 from revisit.serving.versions import list_versions
@@ -98,7 +99,7 @@ def test_the_card_says_what_the_run_was(version):
         "- records: not known: the data set was not there when this was exported",
         "- classes: 6, in a taxonomy 3 levels deep",
         "| map_macro | 0.25 |",
-        "Licence and terms of the training images bind its use",
+        "- training images: not stated",
         '"learning_rate": 0.001',
     ):
         assert words in card, words
@@ -145,3 +146,42 @@ def test_an_out_that_cannot_be_a_directory_is_the_users_mistake(finished_run, tm
 
 def test_other_users_may_read_a_version(version):
     assert version.stat().st_mode & 0o055 == 0o055
+
+
+def test_old_versions_go_when_only_the_newest_are_kept(finished_run, tmp_path):
+    for name in ("3", "9", "10", "notes"):
+        (tmp_path / name).mkdir()
+    exporter.export(str(finished_run), str(tmp_path), exporter.Options(keep=2))
+    assert {path.name for path in tmp_path.iterdir()} == {"10", "11", "notes"}
+
+
+def test_bfloat16_kernels_take_half_the_space_and_answer_nearly_alike(
+    version, finished_run, tmp_path
+):
+    options = exporter.Options(weights_dtype="bfloat16")
+    small = exporter.export(str(finished_run), str(tmp_path / "small"), options)
+    sizes = [
+        (path / "variables" / "variables.data-00000-of-00001").stat().st_size
+        for path in (small, version)
+    ]
+    assert 0.5 < sizes[0] / sizes[1] < 0.55
+    stored, exact = (tf.saved_model.load(str(path)) for path in (small, version))
+    pixels = tf.random.stateless_uniform([4, 32, 32, 3], [0, 1], -1.0, 1.0)
+    ours, reference = (
+        model.signatures["images"](images=pixels)["features"].numpy() for model in (stored, exact)
+    )
+    error = np.abs(ours - reference).max() / np.abs(reference).max()
+    assert 0 < error < 0.02  # 8 significant bits a kernel
+    # What the backbone computes from the stored weights is what the server computes.
+    backbone = revisit.load_backbone(str(small))
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 40, 40, 3), np.uint8)
+    encoded = tf.stack([tf.io.encode_png(each) for each in pictures])
+    served = stored.signatures["features"](image_bytes=encoded)["features"]
+    np.testing.assert_allclose(backbone(pictures)["features"], served, rtol=1e-4, atol=1e-5)
+
+
+def test_the_license_that_is_given_stands_in_the_card(finished_run, tmp_path):
+    options = exporter.Options(license="CC BY 4.0")
+    exported = exporter.export(str(finished_run), str(tmp_path), options)
+    card = (exported / "model_card.md").read_text()
+    assert "## License\n- model: CC BY 4.0\n- training images: not stated\n" in card

@@ -4,7 +4,12 @@ import pickle
 
 import numpy as np
 import pytest
-from sklearn.metrics import average_precision_score, top_k_accuracy_score
+from sklearn.metrics import (
+    average_precision_score,
+    f1_score,
+    precision_recall_curve,
+    top_k_accuracy_score,
+)
 
 from revisit.evaluation import metrics
 
@@ -290,3 +295,20 @@ def test_a_collapsed_model_is_no_better_than_chance():
     metric = metrics.TopKAccuracy((1,))
     metric.update(np.zeros((10, 10)), np.arange(10))
     assert metric.result() == {"top_1": 0.1}
+
+
+def test_thresholds_are_those_of_the_best_f1():
+    generator = np.random.default_rng(0)
+    present = generator.random((400, 3)) < [0.3, 0.05, 0.0]
+    logits = generator.normal(size=(400, 3)).astype(np.float32) + 2 * present
+    labels = np.where(present, np.arange(3), -1)
+    metric = metrics.MeanAveragePrecision(3)
+    metric.update(logits, labels)
+    thresholds, best_f1 = metric.best_f1()
+    for each in (0, 1):
+        precision, recall, _ = precision_recall_curve(present[:, each], logits[:, each])
+        best = np.max(2 * precision * recall / np.maximum(precision + recall, 1e-9))
+        chosen = f1_score(present[:, each], logits[:, each] >= thresholds[each])
+        np.testing.assert_allclose([best_f1[each], chosen], best, atol=5e-3)
+    assert np.isnan(thresholds[2])
+    assert np.isnan(best_f1[2])

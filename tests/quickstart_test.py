@@ -35,4 +35,4 @@ def test_every_cell_runs(tmp_path, monkeypatch):
     for source in read_code():
         exec(compile(as_python(source), str(NOTEBOOK), "exec"), names)
     assert names["outputs"]["features"].shape == (450, 128)
-    assert names["same_class"] > 0.05
+    assert names["same_class"] > 0.03  # chance: 0.02

@@ -83,6 +83,41 @@ def test_features_and_images_agree_with_serving_default(loaded, signatures, enco
     np.testing.assert_allclose(pixels["scores"], whole["scores"], atol=1e-5)
 
 
+def test_examples_and_whole_pixels_give_the_same_answers(loaded, signatures, encoded):
+    whole = signatures["serving_default"](tf.constant(encoded))
+    examples = []
+    for image in encoded:
+        feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[image]))
+        features = tf.train.Features(feature={"image": feature})
+        examples.append(tf.train.Example(features=features).SerializeToString())
+    pixels = tf.stack([images.eval_image(tf.constant(one), 40, 32) for one in encoded])
+    for outputs in (
+        signatures["examples"](tf.constant(examples)),
+        signatures["images_uint8"](pixels),
+    ):
+        assert set(outputs) == set(whole)
+        np.testing.assert_allclose(outputs["scores"], whole["scores"], atol=1e-6)
+        np.testing.assert_array_equal(outputs["class_ids"], whole["class_ids"])
+
+
+def test_features_give_the_pyramid_when_asked_to(loaded, encoded):
+    inputs, _ = evaluated(loaded, encoded)
+    outputs = make_signatures(loaded, pyramid=True)["features"](tf.constant(encoded))
+    expected = loaded.backbone(inputs, training=False)
+    assert set(outputs) == {"features", "c2", "c3", "c4", "c5"}
+    for level, values in expected.items():
+        np.testing.assert_allclose(outputs[level], values, rtol=1e-4, atol=1e-4)
+
+
+def test_each_score_comes_with_its_class_threshold(loaded, encoded):
+    values = ["0.1", "0.2", "nan", "0.4", "0.5", "0.6"]
+    names = loaded.taxonomy.names
+    thresholds = [{"class": name, "threshold": value} for name, value in zip(names, values)]
+    outputs = make_signatures(loaded, thresholds)["serving_default"](tf.constant(encoded))
+    expected = np.array([0.1, 0.2, 0.5, 0.4, 0.5, 0.6], np.float32)[outputs["class_ids"]]
+    np.testing.assert_array_equal(outputs["thresholds"], expected)
+
+
 @pytest.mark.parametrize("batch_size", [1, 3])
 def test_the_batch_may_have_any_size(signatures, encoded, batch_size):
     outputs = signatures["serving_default"](tf.constant(encoded[:batch_size]))

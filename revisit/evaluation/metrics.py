@@ -86,6 +86,15 @@ def _average_precision(positives: np.ndarray, scored: np.ndarray, total: np.ndar
     return np.divide(area, total, out=np.full(np.shape(area), np.nan), where=np.asarray(total) > 0)
 
 
+def _best_f1(positives: np.ndarray, scored: np.ndarray, total: np.ndarray) -> np.ndarray:
+    """[C, bins] counts, scores ascending, and [C] totals -> [2, C]: best bin to begin at, F1."""
+    true = np.cumsum(positives[:, ::-1], axis=1, dtype=np.float64)
+    retrieved = np.cumsum(scored[:, ::-1], axis=1, dtype=np.float64)
+    f1 = 2 * true / np.maximum(retrieved + total[:, np.newaxis], 1)
+    best = np.argmax(f1, axis=1)  # of equals the highest threshold
+    return np.stack([positives.shape[1] - 1 - best, f1[np.arange(len(f1)), best]])
+
+
 def _default_num_bins(num_classes: int) -> int:
     """The largest power of two within _MEMORY, from 1,024 to 16,384."""
     affordable = _MEMORY // (num_classes * 2 * np.dtype(np.uint32).itemsize)
@@ -165,15 +174,25 @@ class ScoreHistograms:
 
     def per_class(self) -> np.ndarray:
         """[C] float64, by class; NaN for a class without positives."""
+        return self._each_class(_average_precision)
+
+    def best_f1(self) -> tuple[np.ndarray, np.ndarray]:
+        """The threshold by which each class's F1 is highest: logits [C], and the F1 there [C].
+
+        The logit is a bin's lower end: scores equal to it are taken. NaN without positives.
+        """
+        bins, f1 = self._each_class(_best_f1)
+        logits = bins * (2 * LOGIT_LIMIT / self.num_bins) - LOGIT_LIMIT
+        known = self.num_positives > 0
+        return np.where(known, logits, np.nan), np.where(known, f1, np.nan)
+
+    def _each_class(self, compute: Callable[..., np.ndarray]) -> np.ndarray:
+        tables = self.positives, self.scored, self.num_positives
         parts = [
-            _average_precision(
-                self.positives[start : start + _CLASSES_AT_ONCE],
-                self.scored[start : start + _CLASSES_AT_ONCE],
-                self.num_positives[start : start + _CLASSES_AT_ONCE],
-            )
+            compute(*(table[start : start + _CLASSES_AT_ONCE] for table in tables))
             for start in range(0, self.num_classes, _CLASSES_AT_ONCE)
         ]
-        return np.concatenate(parts)
+        return np.concatenate(parts, axis=-1)
 
     def overall(self) -> float:
         """Average precision of all (image, class) pairs in one ranking."""
@@ -239,6 +258,10 @@ class MeanAveragePrecision:
     def per_class(self) -> np.ndarray:
         """[C] float64, by class; NaN for a class without positives."""
         return self.histograms.per_class()
+
+    def best_f1(self) -> tuple[np.ndarray, np.ndarray]:
+        """Logits [C] to say yes from, F1 [C] there; see ScoreHistograms."""
+        return self.histograms.best_f1()
 
     def num_positives(self) -> np.ndarray:
         """[C] int64, images with each class."""

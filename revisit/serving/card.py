@@ -22,15 +22,22 @@ CARD = """# Model card
 ## Use
 `serving_default` takes encoded images (`image_bytes`) and answers with scores, class ids, names,
 titles and what else the task gives: ancestors and features, or boxes in the image's own pixels
-(ymin, xmin, ymax, xmax). `features` takes the same and gives a classifier's pooled features alone;
-`images` takes pixels, float32 in [-1, 1], {height} x {width}. Encoded images are resized and
-cropped or padded to that size in the graph, as in evaluation.
+(ymin, xmin, ymax, xmax), and, where validation gave them, the thresholds by which a score is a yes
+(best F1 of each class). `features` takes the same and gives a classifier's features alone;
+`examples` takes serialised tf.Examples; `images` takes pixels, float32 in [-1, 1], `images_uint8`
+those from 0 to 255, both {height} x {width}. Encoded images are resized and cropped or padded to
+that size in the graph, as in evaluation.
 
 ## Limits
 Where the training labels are noisy or incomplete, so is what the model learned from them; scores
 are not calibrated. It knows the {num_classes} classes of its taxonomy and nothing else, and has
-been measured on the split above alone. Licence and terms of the training images bind its use; this
-card does not know them.
+been measured on the split above alone.
+
+## License
+- model: {license}
+- training images: {images_license}
+
+Terms of the training images bind the use of the model too.
 
 ## Config
 ```json
@@ -39,13 +46,15 @@ card does not know them.
 """
 
 
-def write_card(directory: pathlib.Path, workdir: pathlib.Path, loaded: LoadedModel) -> None:
+def write_card(
+    directory: pathlib.Path, workdir: pathlib.Path, loaded: LoadedModel, license: str
+) -> None:
     """Writes model_card.md into an exported version."""
-    (directory / "model_card.md").write_text(make_card(workdir, loaded))
+    (directory / "model_card.md").write_text(make_card(workdir, loaded, license))
 
 
-def make_card(workdir: pathlib.Path, loaded: LoadedModel) -> str:
-    """The card's Markdown, from the workdir's own records."""
+def make_card(workdir: pathlib.Path, loaded: LoadedModel, license: str) -> str:
+    """The card's Markdown, from the workdir's own records and the model's license."""
     config = json.loads((workdir / "config.json").read_text())
     model, data = config["model"], config["data"]
     return CARD.format(
@@ -56,6 +65,8 @@ def make_card(workdir: pathlib.Path, loaded: LoadedModel) -> str:
         metrics=_metrics_table(workdir, data["eval_split"], loaded.step),
         height=loaded.task.image_size[0],
         width=loaded.task.image_size[1],
+        license=license,
+        images_license=_images_license(data["dir"]),
         num_classes=loaded.taxonomy.num_classes,
         config=json.dumps(config, indent=2),
     )
@@ -79,6 +90,13 @@ def _data_facts(data: dict, taxonomy: Taxonomy) -> dict[str, object]:
     records = {split: dataset.num_examples(split) for split in dataset.shards}
     source = dataset.metadata.get("source", "not stated")
     return {**facts, "records": f"{records} (all of each split)", "source": source}
+
+
+def _images_license(directory: str) -> str:
+    try:
+        return str(read_dataset(directory).metadata.get("license", "not stated"))
+    except UserError:
+        return "not stated"
 
 
 def _training_facts(config: dict) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """From a workdir to a version of a served model: the SavedModel, its assets, warm-up and card.
 
 OUT/3/saved_model.pb, variables/     what TensorFlow Serving loads
-OUT/3/assets/                        config.json, taxonomy.json
+OUT/3/assets/                        config.json, taxonomy.json, thresholds.csv
 OUT/3/assets.extra/                  warm-up requests
 OUT/3/model_card.md                  for people
 """
@@ -9,29 +9,52 @@ OUT/3/model_card.md                  for people
 import pathlib
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from revisit.errors import UserError
 from revisit.serving.card import write_card
 from revisit.serving.signatures import make_signatures
+from revisit.serving.thresholds import find_thresholds, write_thresholds
 from revisit.serving.versions import list_versions
 from revisit.serving.warmup import write_warmup_requests
+from revisit.serving.weights import WEIGHTS_DTYPES
 from revisit.training import checkpoint
 from revisit.training.model import LoadedModel, load_model
 from revisit.training.workdir import CONFIG_FILE, TAXONOMY_FILE
 
 
-def export(workdir: str, out: str, which: str = "last") -> pathlib.Path:
+class Options(NamedTuple):
+    """What may differ between exports of one run.
+
+    Attributes:
+      which: checkpoint to take, "last" or "best".
+      pyramid: whether the signature `features` also gives the feature maps of all stages.
+      weights_dtype: key of WEIGHTS_DTYPES, how kernels are stored; they compute as in training.
+      license: of the model, for its card.
+      keep: versions that are kept, the newest; 0 keeps all.
+    """
+
+    which: str = "last"
+    pyramid: bool = False
+    weights_dtype: str = "float32"
+    license: str = "not stated"
+    keep: int = 0
+
+
+DEFAULTS = Options()
+
+
+def export(workdir: str, out: str, options: Options = DEFAULTS) -> pathlib.Path:
     """Exports a trained model as the next version of a served one.
 
     Args:
       workdir: what revisit.train wrote.
       out: directory of the served model's versions; made if need be.
-      which: checkpoint to take, "last" or "best".
+      options: what may differ.
 
     Returns:
       The new version's directory, OUT/<number>.
@@ -39,13 +62,19 @@ def export(workdir: str, out: str, which: str = "last") -> pathlib.Path:
     Raises:
       UserError: there is no trained model in `workdir`, or `out` cannot be written.
     """
-    loaded = load_model(workdir, which)
+    loaded = load_model(workdir, options.which)
+    thresholds = find_thresholds(workdir, options.which, loaded)
+    WEIGHTS_DTYPES[options.weights_dtype](loaded)
     with _aside(pathlib.Path(out)) as directory:
-        signatures = make_signatures(loaded)
+        signatures = make_signatures(loaded, thresholds, options.pyramid)
         _write_saved_model(loaded, signatures, pathlib.Path(workdir), directory)
+        write_thresholds(directory, thresholds)
         write_warmup_requests(directory, signatures, loaded.task.image_size)
-        write_card(directory, pathlib.Path(workdir), loaded)
-        return _publish(directory)
+        write_card(directory, pathlib.Path(workdir), loaded, options.license)
+        version = _publish(directory)
+    if options.keep:
+        _remove(pathlib.Path(out), list_versions(pathlib.Path(out))[: -options.keep])
+    return version
 
 
 def _write_saved_model(
@@ -91,3 +120,11 @@ def _publish(directory: pathlib.Path) -> pathlib.Path:
             if not target.exists():
                 raise
             # Another export took the number since we looked: take the next.
+
+
+def _remove(out: pathlib.Path, versions: Iterable[int]) -> None:
+    """Renamed before it is deleted: a server sees all of a version or none of it here too."""
+    for version in versions:
+        aside = out / f".removing-{version}-{uuid.uuid4().hex[:8]}"
+        (out / str(version)).rename(aside)
+        shutil.rmtree(aside)

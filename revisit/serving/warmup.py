@@ -28,15 +28,22 @@ def warmup_requests(
     encoded = tf.io.encode_jpeg(
         tf.fill([height // 2, width, 3], tf.constant(128, tf.uint8))
     ).numpy()
+    example = tf.train.Example()
+    example.features.feature["image"].bytes_list.value.append(encoded)
     for batch_size in batch_sizes:
-        as_bytes = tf.make_tensor_proto([encoded] * batch_size)
+        as_bytes = ("image_bytes", tf.make_tensor_proto([encoded] * batch_size))
+        shape = [batch_size, height, width, 3]
         # A tensor of one value is written as that value and its shape.
-        as_pixels = tf.make_tensor_proto(0.0, shape=[batch_size, height, width, 3])
-        for name in signatures:
-            if name == "images":
-                yield _request(name, "images", as_pixels)
-            else:
-                yield _request(name, "image_bytes", as_bytes)
+        others = {
+            "examples": (
+                "examples",
+                tf.make_tensor_proto([example.SerializeToString()] * batch_size),
+            ),
+            "images": ("images", tf.make_tensor_proto(0.0, shape=shape)),
+            "images_uint8": ("images", tf.make_tensor_proto(128, tf.uint8, shape=shape)),
+        }
+        for signature in signatures:
+            yield _request(signature, *others.get(signature, as_bytes))
 
 
 def _request(

@@ -138,7 +138,11 @@ class ClassifyMetric:
         return {**figures, "num_examples": self._num_examples}
 
     def tables(self) -> dict[str, list[dict]]:
-        """Average precision by class, for labels and truth, where the kind has it."""
+        """Figures by class, for labels and truth, of several labels an image.
+
+        "threshold" is the score from which on the class is best taken for present: there its F1 on
+        this split is highest.
+        """
         return {
             f"{prefix}per_class.csv": self._per_class(group[""])
             for prefix, group in self._metrics.items()
@@ -150,17 +154,16 @@ class ClassifyMetric:
         return {}
 
     def _per_class(self, metric: metrics.MeanAveragePrecision) -> list[dict]:
-        columns = zip(
-            self._taxonomy.names,
-            self._taxonomy.titles,
-            metric.num_positives(),
-            metric.per_class(),
-            strict=True,
-        )
-        return [
-            {"class": name, "title": title, "num_positives": count, "average_precision": value}
-            for name, title, count, value in columns
-        ]
+        logits, best_f1 = metric.best_f1()
+        columns = {
+            "class": self._taxonomy.names,
+            "title": self._taxonomy.titles,
+            "num_positives": metric.num_positives(),
+            "average_precision": metric.per_class(),
+            "best_f1": best_f1,
+            "threshold": 1 / (1 + np.exp(-logits)),  # a score, as serving gives them
+        }
+        return [dict(zip(columns, row)) for row in zip(*columns.values(), strict=True)]
 
 
 def _pad(ids: tf.Tensor, length: int, value: float = -1) -> tf.Tensor:

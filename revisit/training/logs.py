@@ -29,6 +29,13 @@ def read_metrics(workdir: str, split: str, step: int) -> dict[str, float]:
     }
 
 
+def last_evaluated(workdir: str, split: str) -> int | None:
+    """The last step at which a run wrote figures for a split; None if it wrote none."""
+    return max(
+        (int(row["step"]) for row in _read_rows(workdir) if row["split"] == split), default=None
+    )
+
+
 def _read_rows(workdir: str) -> list[dict]:
     """The rows of metrics.csv, but for one that a killed process has left unfinished."""
     path = os.path.join(workdir, METRICS_FILE)

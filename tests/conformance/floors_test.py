@@ -25,7 +25,7 @@ TOP_FLOOR = 6
 DOORS = {
     "data_prep": {"build", "taxonomy", "inspect"},
     "data_prep.examples": {"tiny_imagenet"},
-    "revisit": {"train", "evaluate", "export", "study", "fit", "client", "launch"},
+    "revisit": {"train", "evaluate", "export", "study", "fit", "client", "convert", "launch"},
 }
 LENT_TO_DATA_PREP = {"revisit", "revisit.cli", "revisit.data", "revisit.errors"}
 PACKAGES = ("revisit", "data_prep", "configs", "benchmarks")

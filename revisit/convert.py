@@ -1,0 +1,40 @@
+"""Writes a trained backbone as a file of another library.
+
+python -m revisit.convert --model=WORKDIR --to=keras --out=backbone.keras         # Keras 3
+python -m revisit.convert --model=models/NAME --to=safetensors --out=backbone.safetensors  # torch
+python -m revisit.convert --model=WORKDIR --to=onnx --out=backbone.onnx
+python -m revisit.convert --model=WORKDIR --to=tflite --out=backbone.tflite
+
+The other way, revisit.train starts from a file: --init=backbone.safetensors, --init=backbone.keras.
+"""
+
+from collections.abc import Sequence
+
+from absl import flags
+
+from revisit import cli
+from revisit.errors import UserError
+
+_MODEL = flags.DEFINE_string("model", None, "A run's workdir, or what revisit.export made of it.")
+_TO = flags.DEFINE_enum(
+    "to", "keras", ["keras", "onnx", "safetensors", "tflite"], "The format of the file."
+)
+_OUT = flags.DEFINE_string("out", None, "The file.")
+
+
+def main(argv: Sequence[str]) -> None:
+    """Converts, and prints the file's name."""
+    if not _MODEL.value or not _OUT.value:
+        raise UserError("--model=DIR (a run, or an exported model) and --out=FILE must be given")
+
+    cli.import_tensorflow()
+    from revisit.models.formats import WRITERS
+    from revisit.serving.backbones import load_bare_backbone
+
+    backbone, config = load_bare_backbone(_MODEL.value)
+    WRITERS[_TO.value](backbone, _OUT.value, config.data.crop)
+    print(_OUT.value)
+
+
+if __name__ == "__main__":
+    cli.run(main)
