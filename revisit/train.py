@@ -24,7 +24,8 @@ _WORKDIR = flags.DEFINE_string("workdir", None, "Where the run's checkpoints and
 _INIT = flags.DEFINE_string(
     "init",
     None,
-    "Start from the backbone of this run (its workdir) or checkpoint; 'random': untrained.",
+    "Start from the backbone of this run (its workdir), checkpoint, or file of another library "
+    "(.safetensors, .keras); 'random': untrained.",
 )
 _STRATEGY = flags.DEFINE_enum("strategy", "one_device", STRATEGY_NAMES, "Where the steps run.")
 

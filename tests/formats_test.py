@@ -11,6 +11,7 @@ import tensorflow as tf
 from revisit.errors import UserError
 from revisit.models.formats import READERS, WRITERS
 from revisit.models.resnet import ResNet
+from revisit.training.model import load_backbone
 
 SIZE = 65
 IMAGES = np.random.default_rng(0).uniform(-1, 1, (2, SIZE, SIZE, 3)).astype(np.float32)
@@ -85,6 +86,18 @@ def test_a_file_of_another_network_is_the_users_mistake(backbone, tmp_path):
     WRITERS["keras"](backbone, path, SIZE)
     with pytest.raises(UserError, match=r"backbone.keras has no weights for 'stem/conv'"):
         READERS[".keras"](path, ResNet(14, width=16))
+
+
+def test_training_starts_from_a_file_and_says_so(backbone, tmp_path):
+    path = str(tmp_path / "backbone.keras")
+    WRITERS["keras"](backbone, path, SIZE)
+    target = randomized(seed=1)
+    assert load_backbone(path, target).startswith(
+        f"{len(target.variables)} backbone variables from"
+    )
+    np.testing.assert_array_equal(target.variables[0], backbone.variables[0])
+    with pytest.raises(UserError, match=r"--init=nowhere.keras: no such file"):
+        load_backbone("nowhere.keras", target)
 
 
 # Arguments: library, safetensors file, images.npy, outputs.npz.

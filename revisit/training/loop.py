@@ -34,7 +34,7 @@ from revisit.tasks.task import Batch, Metric
 from revisit.training import checkpoint, optimizers, schedules
 from revisit.training import workdir as workdirs
 from revisit.training.logs import Logs, read_metrics
-from revisit.training.model import forward, freeze_batch_norm, make_models
+from revisit.training.model import forward, freeze_batch_norm, load_backbone, make_models
 from revisit.training.modes import MODES, RANDOM, Mode, check_init
 from revisit.training.strategies import Step, Strategy, make_strategy, sum_over_replicas
 
@@ -465,8 +465,7 @@ def _start(plan: Plan, state: State, init: str | None, logs: Logs) -> int:
     resumable = state.checkpoints.resumable
     loaded = ""
     if not resumable and init and init != RANDOM:
-        variables = checkpoint.named(state.backbone.variables)
-        loaded = checkpoint.load_variables(checkpoint.find_checkpoint(init), "backbone", variables)
+        loaded = load_backbone(init, state.backbone)
     optimizers.create_slots(state.optimizer, state.variables)  # averages start from these weights
     state.checkpoints.add_slots(state.optimizer, state.variables)
     step = state.checkpoints.restore() if resumable else 0

@@ -1,5 +1,6 @@
 """The model of a run: backbone and head, made afresh or read back from a workdir."""
 
+import os
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -8,6 +9,8 @@ from ml_collections import ConfigDict
 
 from revisit.data.records import Contents, Dataset
 from revisit.data.taxonomy import Taxonomy
+from revisit.errors import UserError
+from revisit.models.formats import READERS
 from revisit.models.resnet import make_resnet
 from revisit.tasks import Task, make_task
 from revisit.tasks.task import Batch
@@ -89,6 +92,28 @@ def load_weights(prefix: str, backbone: keras.Model, head: keras.Model) -> str:
         checkpoint.load_variables(prefix, group, checkpoint.named(model.variables))
         for group, model in models
     )
+
+
+def load_backbone(init: str, backbone: keras.Model) -> str:
+    """Assigns a backbone's variables from what --init names; says what was loaded.
+
+    Args:
+      init: a run's workdir, a checkpoint, or a file of another library, whose suffix is a key of
+        READERS.
+      backbone: of the shape that the weights have.
+
+    Raises:
+      UserError: there are no weights there, or they do not fit to the last variable.
+    """
+    variables = checkpoint.named(backbone.variables)
+    read = READERS.get(os.path.splitext(init)[1])
+    if read is None:
+        return checkpoint.load_variables(checkpoint.find_checkpoint(init), "backbone", variables)
+    if not os.path.exists(init):
+        raise UserError(f"--init={init}: no such file")
+    read(init, backbone)
+    checksum = checkpoint.checksum(variables)
+    return f"{len(variables)} backbone variables from {init}, checksum {checksum}"
 
 
 def load_model(workdir: str, which: str = "last") -> LoadedModel:
