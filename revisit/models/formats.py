@@ -7,7 +7,7 @@
 | onnx        | the network                                         | tf2onnx, onnx |
 | tflite      | the network, for one image of one size              |               |
 
-The packages come with `pip install 'revisit[convert]'`. The networks take what ours takes,
+The packages come with `pip install '.[convert]'`. The networks take what ours takes,
 "image" [B, H, W, 3] float32 in [-1, 1], and give "c2" to "c5"; safetensors hold weights alone, and
 torch's networks take [B, 3, H, W].
 """
@@ -129,5 +129,5 @@ def _package(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError as error:
         raise UserError(
-            f"this format needs the package {name.split('.')[0]}: pip install 'revisit[convert]'"
+            f"this format needs the package {name.split('.')[0]}: pip install '.[convert]'"
         ) from error
