@@ -2,6 +2,7 @@
 
 python -m revisit.convert --model=WORKDIR --to=keras --out=backbone.keras         # Keras 3
 python -m revisit.convert --model=models/NAME --to=safetensors --out=backbone.safetensors  # torch
+python -m revisit.convert --model=WORKDIR --to=keras_hub --out=backbone.keras
 python -m revisit.convert --model=WORKDIR --to=onnx --out=backbone.onnx
 python -m revisit.convert --model=WORKDIR --to=tflite --out=backbone.tflite
 
@@ -17,7 +18,10 @@ from revisit.errors import UserError
 
 _MODEL = flags.DEFINE_string("model", None, "A run's workdir, or what revisit.export made of it.")
 _TO = flags.DEFINE_enum(
-    "to", "keras", ["keras", "onnx", "safetensors", "tflite"], "The format of the file."
+    "to",
+    "keras",
+    ["keras", "keras_hub", "onnx", "safetensors", "tflite"],
+    "The file's format.",
 )
 _OUT = flags.DEFINE_string("out", None, "The file.")
 

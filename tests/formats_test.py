@@ -1,5 +1,6 @@
 """A backbone computes the same as a file of another library, there and back."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -84,7 +85,9 @@ def test_weights_come_back_from_a_file_unchanged(backbone, tmp_path, kind, packa
 def test_a_file_of_another_network_is_the_users_mistake(backbone, tmp_path):
     path = str(tmp_path / "backbone.keras")
     WRITERS["keras"](backbone, path, SIZE)
-    with pytest.raises(UserError, match=r"backbone.keras has no weights for 'stem/conv'"):
+    with pytest.raises(
+        UserError, match=r"backbone.keras has no weights of the right shape for 'stem/conv'"
+    ):
         READERS[".keras"](path, ResNet(14, width=16))
 
 
@@ -98,6 +101,30 @@ def test_training_starts_from_a_file_and_says_so(backbone, tmp_path):
     np.testing.assert_array_equal(target.variables[0], backbone.variables[0])
     with pytest.raises(UserError, match=r"--init=nowhere.keras: no such file"):
         load_backbone("nowhere.keras", target)
+
+
+@pytest.mark.parametrize("depth", [14, 18])  # bottlenecks, basic blocks
+def test_keras_hub_has_the_same_network_and_gives_it_back(depth, tmp_path):
+    pytest.importorskip("keras_hub")
+    keras3 = importlib.import_module("keras")
+    backbone, path = randomized(depth, 64), str(tmp_path / "backbone.keras")
+    WRITERS["keras_hub"](backbone, path, SIZE)
+    theirs = keras3.saving.load_model(path)
+    pyramid = keras3.Model(theirs.input, theirs.pyramid_outputs).predict(IMAGES, verbose=0)
+    for level, values in backbone(IMAGES, training=False).items():
+        scale = np.abs(values).max()
+        found = pyramid[level.replace("c", "P")]
+        np.testing.assert_allclose(found, values, rtol=1e-4, atol=1e-4 * scale)
+    target = randomized(depth, 64, seed=1)
+    READERS[".keras"](path, target)
+    for ours, given in zip(backbone.weights, target.weights, strict=True):
+        np.testing.assert_array_equal(ours, given)
+
+
+def test_keras_hub_takes_no_other_stem(backbone, tmp_path):
+    pytest.importorskip("keras_hub")
+    with pytest.raises(UserError, match=r"the backbone has no weights of the right shape for"):
+        WRITERS["keras_hub"](backbone, str(tmp_path / "backbone.keras"), SIZE)
 
 
 # Arguments: library, safetensors file, images.npy, outputs.npz.

@@ -4,6 +4,7 @@
 |-------------|-----------------------------------------------------|---------------|
 | safetensors | weights by the names of torchvision and timm    | safetensors   |
 | keras       | the network, for Keras 3                            |               |
+| keras_hub   | the network, as keras-hub's own                     | keras-hub     |
 | onnx        | the network                                         | tf2onnx, onnx |
 | tflite      | the network, for one image of one size              |               |
 
@@ -13,7 +14,9 @@ torch's networks take [B, 3, H, W].
 """
 
 import importlib
-from collections.abc import Callable
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -71,20 +74,54 @@ def write_tflite(backbone: keras.Model, path: str, image_size: int) -> None:
         file.write(converter.convert())
 
 
+def write_keras_hub(backbone: keras.Model, path: str, image_size: int) -> None:
+    """A ResNetBackbone of keras-hub, which always has the stem conv7 and the width 64."""
+    stages = Counter(layer.name.split("/")[0] for layer in backbone.layers if "/add" in layer.name)
+    is_bottleneck = any(layer.name.endswith("conv3") for layer in backbone.layers)
+    network = _package("keras_hub").models.ResNetBackbone(
+        input_conv_filters=[64],
+        input_conv_kernel_sizes=[7],
+        stackwise_num_filters=[64 * 2**stage for stage in range(len(stages))],
+        stackwise_num_blocks=list(stages.values()),
+        stackwise_num_strides=[1] + [2] * (len(stages) - 1),
+        block_type="bottleneck_block" if is_bottleneck else "basic_block",
+        use_pre_activation=False,
+    )
+    given = {keras_hub_name(layer.name): layer.get_weights() for layer in backbone.layers}
+    _copy([(layer, given.get(layer.name, [])) for layer in network.layers], "the backbone")
+    network.save(path)
+
+
 WRITERS: dict[str, Callable[[keras.Model, str, int], None]] = {
     "safetensors": write_safetensors,
     "keras": write_keras,
+    "keras_hub": write_keras_hub,
     "onnx": write_onnx,
     "tflite": write_tflite,
 }
 
 
+def keras3_name(layer: str) -> str:
+    """The name of a layer of ours in Keras 3, which allows no "/" in it."""
+    return layer.replace("/", "_")
+
+
+def keras_hub_name(layer: str) -> str:
+    """Its name in keras-hub: "stage2/block1/conv3" -> "stack0_block0_3_conv"."""
+    found = re.fullmatch(r"stage(\d)/block(\d+)/(?:shortcut_)?(conv|norm)(\d?)", layer)
+    if found is None:
+        return {"stem/conv": "conv1_conv", "stem/norm": "conv1_bn"}.get(layer, layer)
+    stage, block, kind, number = found.groups()
+    kind = {"conv": "conv", "norm": "bn"}[kind]
+    return f"stack{int(stage) - 2}_block{int(block) - 1}_{number or 0}_{kind}"
+
+
 def make_keras3(backbone: keras.Model) -> Any:
-    """The same network and weights, made of Keras 3's layers; "/" in names becomes "_"."""
+    """The same network and weights, made of Keras 3's layers; names as in `keras3_name`."""
     keras3 = _package("keras")
     made = {}
     for layer in backbone.layers:
-        name, kind, config = layer.name.replace("/", "_"), type(layer).__name__, layer.get_config()
+        name, kind, config = keras3_name(layer.name), type(layer).__name__, layer.get_config()
         if kind == "InputLayer":
             made[layer.output.name] = keras3.Input(layer.output.shape[1:], name=name)
             continue
@@ -103,17 +140,23 @@ def read_safetensors(path: str, backbone: keras.Model) -> None:
 
 
 def read_keras(path: str, backbone: keras.Model) -> None:
-    """What `write_keras` wrote, trained on since or not."""
+    """What `write_keras` or `write_keras_hub` wrote, or any ResNetBackbone of keras-hub."""
     layers = _package("keras").saving.load_model(path).layers
     given = {layer.name: layer.get_weights() for layer in layers}
-    twins = {layer: given.get(layer.name.replace("/", "_"), []) for layer in backbone.layers}
-    for layer, weights in twins.items():
+    name = keras_hub_name if "conv1_conv" in given else keras3_name
+    _copy([(layer, given.get(name(layer.name), [])) for layer in backbone.layers], path)
+
+
+def _copy(pairs: Iterable[tuple[Any, list[np.ndarray]]], source: str) -> None:
+    """Sets the weights of all layers, or raises UserError and sets none."""
+    pairs = list(pairs)
+    for layer, weights in pairs:
         if [value.shape for value in weights] != [tuple(ours.shape) for ours in layer.weights]:
             raise UserError(
-                f"{path} has no weights for {layer.name!r} of that shape: "
-                "give the config.model that it was made with"
+                f"{source} has no weights of the right shape for {layer.name!r}: "
+                "both networks must have the same depth, width and stem"
             )
-    for layer, weights in twins.items():
+    for layer, weights in pairs:
         layer.set_weights(weights)
 
 
