@@ -3,15 +3,18 @@
 python -m revisit.client --url=http://localhost:8501/v1/models/NAME cat.jpg dog.png     # REST
 python -m revisit.client --url=grpc://localhost:8500/NAME cat.jpg                       # gRPC
 python -m revisit.client --model=models/NAME cat.jpg        # the newest exported version; no server
+python -m revisit.client --model=models/DETECTOR --out=found cat.jpg     # found/cat.png has boxes
 """
 
 import pathlib
 from collections.abc import Sequence
 
 from absl import flags
+from PIL import Image
 
 from revisit import cli
 from revisit.errors import UserError
+from revisit.serving.pictures import draw
 from revisit.serving.predictors import (
     ImageRefusedError,
     Predictor,
@@ -26,6 +29,9 @@ _URL = flags.DEFINE_string(
 _MODEL = flags.DEFINE_string(
     "model", None, "A directory that revisit.export wrote; it is read here, without a server."
 )
+_OUT = flags.DEFINE_string(
+    "out", None, "Draw boxes and masks over the images, and write the pictures to this directory."
+)
 _TIMEOUT = flags.DEFINE_float(
     "timeout", 60.0, "Seconds to wait for a server's answer to one image.", lower_bound=0.0
 )
@@ -36,6 +42,14 @@ def _read_image(path: str) -> bytes:
         return pathlib.Path(path).read_bytes()
     except OSError as error:
         raise UserError(f"cannot read the image {path!r}: {error.strerror}") from error
+
+
+def _write_picture(out: str, path: str, picture: Image.Image | None) -> None:
+    if picture is None:
+        raise UserError("--out is given, but the model gives neither boxes nor masks to draw")
+    directory = pathlib.Path(out)
+    directory.mkdir(parents=True, exist_ok=True)
+    picture.save(directory / f"{pathlib.Path(path).stem}.png")
 
 
 def _predictor() -> Predictor:
@@ -61,6 +75,8 @@ def main(argv: Sequence[str]) -> None:
         except ImageRefusedError as error:
             raise UserError(f"{path}: {error}") from error
         print(f"{path}\n{format_labels(outputs)}", flush=True)
+        if _OUT.value:
+            _write_picture(_OUT.value, path, draw(image, outputs))
 
 
 if __name__ == "__main__":

@@ -59,6 +59,7 @@ def save_model(directory, scores):
             "names": tf.constant([["n02084071", "n1"]]),
             "titles": tf.constant([["dog", "animal"]]),
             "ancestors": tf.constant([["animal > mammal", ""]]),
+            "mask_bytes": tf.io.encode_png(tf.zeros([2, 3, 1], tf.uint8))[tf.newaxis],
         }
         repeated = {name: tf.repeat(row, tf.size(means), axis=0) for name, row in rows.items()}
         return {**repeated, "features": means[:, tf.newaxis]}
@@ -126,6 +127,13 @@ def test_all_ways_of_asking_give_the_same(server, models, image):
     )
     assert rest == grpc == local
     assert rest["ancestors"] == ["animal > mammal", ""]
+    assert rest["mask_bytes"].startswith(b"\x89PNG")
+
+
+def test_masks_are_drawn_over_the_image_that_was_sent(server, image, tmp_path):
+    drawn = client(f"--url={rest_url(server, 'pets')}", f"--out={tmp_path / 'found'}", image)
+    assert drawn.returncode == 0, drawn.stderr
+    assert (tmp_path / "found" / f"{image.stem}.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_bytes_that_are_no_image_are_named(server, image, no_image):

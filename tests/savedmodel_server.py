@@ -32,7 +32,9 @@ def decoded(value):
     return value
 
 
-def as_json(array):
+def as_json(name, array):
+    if name.endswith("_bytes"):
+        return {"b64": base64.b64encode(array).decode()}
     return [value.decode() if isinstance(value, bytes) else value for value in array.tolist()]
 
 
@@ -60,7 +62,7 @@ def make_rest_handler(models):
                 return 400, {"error": error.message}
             columns = {name: value.numpy() for name, value in outputs.items()}
             predictions = [
-                {name: as_json(column[row]) for name, column in columns.items()}
+                {name: as_json(name, column[row]) for name, column in columns.items()}
                 for row in range(len(rows))
             ]
             return 200, {"predictions": predictions}

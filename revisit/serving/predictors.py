@@ -2,7 +2,7 @@
 
 Each is made once and then called with an image's bytes. The answer holds the image's own part of
 every output of the signature `serving_default`, as Python numbers and strings: {"scores": [K],
-"names": [K], ...}.
+"names": [K], ...}; outputs whose names end in _bytes are files, as bytes.
 """
 
 import base64
@@ -20,7 +20,7 @@ from typing import Any
 from revisit.errors import UserError
 from revisit.serving.versions import list_versions
 
-Outputs = dict[str, list[Any]]
+Outputs = dict[str, Any]
 Predictor = Callable[[bytes], Outputs]
 
 MAX_ROWS = 20  # of an image that are printed
@@ -71,7 +71,8 @@ def make_rest_predictor(url: str, timeout_seconds: float) -> Predictor:
         request = urllib.request.Request(address, body, {"Content-Type": "application/json"})
         try:
             with urllib.request.urlopen(request, timeout=timeout_seconds) as response:
-                return dict(json.load(response)["predictions"][0])
+                outputs = json.load(response)["predictions"][0]
+                return {name: _from_json(name, value) for name, value in outputs.items()}
         except urllib.error.HTTPError as error:
             raise _rest_error(error, url) from error
         except (OSError, http.client.HTTPException) as error:  # URLError and timeouts are OSErrors
@@ -119,9 +120,8 @@ def make_grpc_predictor(url: str, timeout_seconds: float) -> Predictor:
             response = stub.Predict(request, timeout_seconds)
         except grpc.RpcError as error:
             raise _grpc_error(error, url) from error
-        return {
-            name: _to_python(tf.make_ndarray(value)[0]) for name, value in response.outputs.items()
-        }
+        arrays = {name: tf.make_ndarray(value) for name, value in response.outputs.items()}
+        return {name: _to_python(name, array[0]) for name, array in arrays.items()}
 
     return predict
 
@@ -150,15 +150,26 @@ def make_local_predictor(directory: str) -> Predictor:
             outputs = signature(image_bytes=tf.constant([image]))
         except tf.errors.InvalidArgumentError as error:
             raise _refusal(error.message) from error
-        return {name: _to_python(value[0].numpy()) for name, value in outputs.items()}
+        return {name: _to_python(name, value[0].numpy()) for name, value in outputs.items()}
 
     # A loaded object that is collected takes its signatures' variables with it.
     predict.model = model  # type: ignore[attr-defined]
     return predict
 
 
-def _to_python(row: Any) -> list[Any]:
+def _is_binary(name: str) -> bool:
+    """Whether an output's strings are files and not words: TensorFlow Serving's own rule."""
+    return name.endswith("_bytes")
+
+
+def _to_python(name: str, row: Any) -> Any:
+    if _is_binary(name):
+        return row
     return [value.decode() if isinstance(value, bytes) else value for value in row.tolist()]
+
+
+def _from_json(name: str, value: Any) -> Any:
+    return base64.b64decode(value["b64"]) if _is_binary(name) else value
 
 
 PREDICTORS = {

@@ -1,0 +1,55 @@
+"""An exported model's answer drawn over the image that was asked about: boxes, masks."""
+
+import io
+from collections.abc import Callable
+
+import numpy as np
+from PIL import Image
+
+from revisit.data.drawing import Label, draw_boxes
+from revisit.serving.predictors import Outputs
+
+SHOWN_SCORE = 0.5  # boxes below are left out
+OPACITY = 0.6  # of a mask's colors
+
+
+def draw_found_boxes(picture: np.ndarray, outputs: Outputs) -> np.ndarray:
+    """ "boxes" [D, 4] (ymin, xmin, ymax, xmax) in the picture's pixels, with names and scores."""
+    height, width = picture.shape[:2]
+    found = zip(outputs["boxes"], outputs["titles"], outputs["scores"], strict=True)
+    labels = [
+        Label(np.divide(box, [height, width, height, width]), f"{title} {score:.2f}")
+        for box, title, score in found
+        if score >= SHOWN_SCORE
+    ]
+    return draw_boxes(picture, labels, "red")
+
+
+def draw_found_mask(picture: np.ndarray, outputs: Outputs) -> np.ndarray:
+    """ "mask_bytes", a gray PNG of class ids in the picture's pixels, 0 being no class."""
+    classes = np.asarray(Image.open(io.BytesIO(outputs["mask_bytes"])))  # [H, W] uint8
+    hues = (classes.astype(int) * 97 % 256).astype(np.uint8)  # neighbours far from each other
+    full = np.full_like(hues, 255)
+    colors = np.asarray(
+        Image.merge("HSV", [Image.fromarray(each) for each in (hues, full, full)]).convert("RGB")
+    )
+    shown = OPACITY * (classes > 0)[..., np.newaxis]
+    return np.round(picture + shown * (colors - picture.astype(float))).astype(np.uint8)
+
+
+# Output -> how it is drawn: (picture [H, W, 3] uint8, outputs) -> picture.
+DRAWERS: dict[str, Callable[[np.ndarray, Outputs], np.ndarray]] = {
+    "boxes": draw_found_boxes,
+    "mask_bytes": draw_found_mask,
+}
+
+
+def draw(image: bytes, outputs: Outputs) -> Image.Image | None:
+    """The picture with all that can be drawn of an answer; None where nothing can."""
+    drawers = [drawer for name, drawer in DRAWERS.items() if name in outputs]
+    if not drawers:
+        return None
+    picture = np.asarray(Image.open(io.BytesIO(image)).convert("RGB"))
+    for drawer in drawers:
+        picture = drawer(picture, outputs)
+    return Image.fromarray(picture)

@@ -1,0 +1,42 @@
+"""What a model found is drawn where it found it."""
+
+import io
+
+import numpy as np
+from PIL import Image
+
+from revisit.serving.pictures import draw
+
+
+def encode(pixels):
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+GRAY = encode(np.full((300, 400, 3), 100, np.uint8))
+
+
+def test_boxes_of_a_good_score_are_drawn_in_the_images_own_pixels():
+    boxes = [[50, 100, 200, 300], [10, 10, 40, 40]]
+    outputs = {"boxes": boxes, "scores": [0.9, 0.1], "titles": ["dog", "cat"]}
+    picture = np.asarray(draw(GRAY, outputs))
+    assert picture.shape == (300, 400, 3)
+    red = (picture == [255, 0, 0]).all(axis=-1)
+    rows, columns = np.nonzero(red[50:])
+    assert (columns.min(), columns.max(), rows.max() + 50) == (100, 300, 200)
+    assert not red[:30].any()
+
+
+def test_masks_color_their_classes_alone():
+    classes = np.zeros((300, 400), np.uint8)
+    classes[:100], classes[200:] = 3, 7
+    picture = np.asarray(draw(GRAY, {"mask_bytes": encode(classes)}))
+    colors = {tuple(picture[row, 0]) for row in (0, 150, 299)}
+    assert len(colors) == 3
+    assert tuple(picture[150, 0]) == (100, 100, 100)
+    assert (picture[:100] == picture[0, 0]).all()
+
+
+def test_labels_alone_are_nothing_to_draw():
+    assert draw(GRAY, {"scores": [0.5], "names": ["dog"]}) is None
