@@ -59,7 +59,7 @@ def save_model(directory, scores):
             "names": tf.constant([["n02084071", "n1"]]),
             "titles": tf.constant([["dog", "animal"]]),
             "ancestors": tf.constant([["animal > mammal", ""]]),
-            "mask_bytes": tf.io.encode_png(tf.zeros([2, 3, 1], tf.uint8))[tf.newaxis],
+            "mask_bytes": tf.io.encode_png(tf.zeros([20, 30, 1], tf.uint8))[tf.newaxis],
         }
         repeated = {name: tf.repeat(row, tf.size(means), axis=0) for name, row in rows.items()}
         return {**repeated, "features": means[:, tf.newaxis]}
