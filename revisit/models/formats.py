@@ -119,19 +119,22 @@ def keras_hub_name(layer: str) -> str:
 def make_keras3(backbone: keras.Model) -> Any:
     """The same network and weights, made of Keras 3's layers; names as in `keras3_name`."""
     keras3 = _package("keras")
-    made = {}
+    made = {}  # by our layers' names
+
+    def output(tensor: Any) -> Any:
+        return made[tensor.node.layer.name]
+
     for layer in backbone.layers:
         name, kind, config = keras3_name(layer.name), type(layer).__name__, layer.get_config()
         if kind == "InputLayer":
-            made[layer.output.name] = keras3.Input(layer.output.shape[1:], name=name)
+            made[layer.name] = keras3.Input(layer.output.shape[1:], name=name)
             continue
         options = {option: config[option] for option in _TWINS[kind]}
         twin = getattr(keras3.layers, kind)(**options, name=name)
-        inputs = tf.nest.map_structure(lambda tensor: made[tensor.name], layer.input)
-        made[layer.output.name] = twin(inputs)
+        made[layer.name] = twin(tf.nest.map_structure(output, layer.input))
         twin.set_weights(layer.get_weights())
-    outputs = {level: made[tensor.name] for level, tensor in backbone.output.items()}
-    return keras3.Model(made[backbone.input.name], outputs, name="backbone")
+    outputs = tf.nest.map_structure(output, backbone.output)
+    return keras3.Model(output(backbone.input), outputs, name="backbone")
 
 
 def read_safetensors(path: str, backbone: keras.Model) -> None:
