@@ -119,7 +119,7 @@ def keras_hub_name(layer: str) -> str:
 def make_keras3(backbone: keras.Model) -> Any:
     """The same network and weights, made of Keras 3's layers; names as in `keras3_name`."""
     keras3 = _package("keras")
-    made = {}  # by our layers' names
+    made: dict[str, Any] = {}  # by our layers' names
 
     def output(tensor: Any) -> Any:
         return made[tensor.node.layer.name]
