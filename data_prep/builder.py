@@ -15,6 +15,7 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, _BeamArgumentParser
 
 from data_prep import directory as directory_lib
+from data_prep.directory import SplitReport
 from data_prep.duplicates import (
     Pair,
     evaluation_files,
@@ -25,7 +26,7 @@ from data_prep.duplicates import (
 from data_prep.pipeline import BuildShards, PlanOptions, WriteDuplicates
 from data_prep.report import Progress
 from data_prep.report_page import Build, write_report
-from data_prep.shards import ShardKey, ShardReport, read_report, shard_keys
+from data_prep.shards import ShardKey, is_finished, read_report, shard_keys
 from data_prep.sources import SOURCES
 from data_prep.sources.files import find_files
 from data_prep.sources.source import Source, SourceOptions
@@ -146,21 +147,19 @@ def _measure(directory: str, examples_per_shard: int, seen: dict[ShardKey, int])
     """How many images are written, and how many there will be; a report is read once."""
     counts = directory_lib.read_counts(directory)
     for key in shard_keys(counts, examples_per_shard):
-        report = None if key in seen else read_report(directory, key)
-        if report is not None:
-            seen[key] = report.num_examples
+        if key not in seen and is_finished(directory, key):
+            seen[key] = read_report(directory, key).num_examples
     return sum(seen.values()), sum(counts.values())
 
 
 def _find_duplicates(
-    options: BuildOptions, reports: Mapping[ShardKey, ShardReport], beam_options: dict[str, Any]
+    options: BuildOptions, reports: Mapping[str, SplitReport], beam_options: dict[str, Any]
 ) -> int:
     """Writes duplicates.csv, and gives the number of images that were only compared with some."""
     sets = {name: records.read_dataset(name) for name in options.evaluation_sets}
-    num_examples = {key: report.num_examples for key, report in reports.items()}
     files = [each for name in sets for each in evaluation_files(name, sets[name])]
-    files += own_files(options.out, num_examples)
-    num_images = sum(num_examples.values())
+    files += own_files(options.out, {split: each.lengths for split, each in reports.items()})
+    num_images = sum(each.total.num_examples for each in reports.values())
     num_images += sum(sum(map(each.num_examples, each.shards)) for each in sets.values())
     _run(WriteDuplicates(files, options.out, num_images), beam_options)
     pairs = map(Pair._make, directory_lib.read_found(options.out, "pairs"))
@@ -207,14 +206,14 @@ def _build(options: BuildOptions, beam_options: dict[str, Any]) -> None:
         _run(BuildShards(source, options.out, options.plan, num_processes), beam_options)
     reports = directory_lib.read_reports(options.out, per_shard)
     rejects = directory_lib.read_row_rejects(options.out)
-    rejects += [reject for report in reports.values() for reject in report.rejects]
+    rejects += [reject for each in reports.values() for reject in each.total.rejects]
     directory_lib.write_rejects(options.out, rejects)
-    num_images = sum(report.num_examples for report in reports.values())
+    num_images = sum(each.total.num_examples for each in reports.values())
     _check_rejects(options, len(rejects), num_images)
     num_crowded = _find_duplicates(options, reports, beam_options)
-    directory_lib.finish(options.out, source, plan, reports, num_crowded)
-    seconds = time.monotonic() - started
-    write_report(records.read_dataset(options.out), Build(num_images, seconds))
+    dataset = directory_lib.describe(options.out, source, plan, reports, num_crowded)
+    write_report(dataset, Build(num_images, time.monotonic() - started))
+    directory_lib.finish(options.out)
 
 
 def build(options: BuildOptions, beam_options: dict[str, Any]) -> None:

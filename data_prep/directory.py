@@ -8,7 +8,7 @@ import csv
 import json
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow_datasets as tfds
 
@@ -17,9 +17,7 @@ from data_prep.shards import (
     COUNTS_FILE,
     LONGEST,
     ROW_REJECTS_FILE,
-    ShardKey,
     ShardReport,
-    merge_reports,
     read_report,
     rows_path,
     shard_keys,
@@ -112,11 +110,30 @@ def read_row_rejects(directory: str) -> list[Reject]:
     return [Reject(*each) for each in json.loads(path.read_text())] if path.exists() else []
 
 
-def read_reports(directory: str, examples_per_shard: int) -> dict[ShardKey, ShardReport]:
-    """The reports of the shards that are finished, in order."""
-    keys = shard_keys(read_counts(directory), examples_per_shard)
-    reports = ((key, read_report(directory, key)) for key in keys)
-    return {key: report for key, report in reports if report is not None}
+class SplitReport(NamedTuple):
+    """What the reports of a split's shards say together.
+
+    Attributes:
+      total: their sum.
+      lengths: number of images in each.
+      checksums: of each.
+    """
+
+    total: ShardReport
+    lengths: list[int]
+    checksums: list[str]
+
+
+def read_reports(directory: str, examples_per_shard: int) -> dict[str, SplitReport]:
+    """Split -> what its shards' reports say, once all are finished; one at a time is in memory."""
+    splits: dict[str, SplitReport] = {}
+    for key in shard_keys(read_counts(directory), examples_per_shard):
+        split = splits.setdefault(key.split, SplitReport(ShardReport(), [], []))
+        report = read_report(directory, key)
+        split.total.add(report)
+        split.lengths.append(report.num_examples)
+        split.checksums.append(report.checksum)
+    return splits
 
 
 def write_rejects(directory: str, rejects: Iterable[Reject]) -> str:
@@ -129,35 +146,33 @@ def write_rejects(directory: str, rejects: Iterable[Reject]) -> str:
     return os.fspath(path)
 
 
-def _split_info(split: str, reports: Mapping[ShardKey, ShardReport]) -> dict[str, Any]:
-    of_split = [report for key, report in reports.items() if key.split == split]
+def _split_info(split: str, report: SplitReport) -> dict[str, Any]:
     return {
         "name": split,
         "filepathTemplate": "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}",
-        "numBytes": str(sum(report.num_bytes for report in of_split)),
-        "shardLengths": [str(report.num_examples) for report in of_split],
+        "numBytes": str(report.total.num_bytes),
+        "shardLengths": list(map(str, report.lengths)),
     }
 
 
-def _dataset_info(reports: Mapping[ShardKey, ShardReport]) -> dict[str, Any]:
+def _dataset_info(reports: Mapping[str, SplitReport]) -> dict[str, Any]:
     """dataset_info.json: TFDS's DatasetInfo message as JSON, whose 64-bit numbers are strings."""
-    splits = dict.fromkeys(key.split for key in reports)
     return {
         "name": records.NAME,
         "version": VERSION,
         "description": "Images with labels closed over a taxonomy.",
         "fileFormat": "tfrecord",
-        "splits": [_split_info(split, reports) for split in splits],
+        "splits": [_split_info(split, report) for split, report in reports.items()],
     }
+
+
+_SUMS = ("num_given", "num_negatives", "num_conflicts", "num_objects", "num_people")
 
 
 def _metadata(
-    source: Source, plan: Plan, reports: Mapping[ShardKey, ShardReport], num_crowded: int
+    source: Source, plan: Plan, reports: Mapping[str, SplitReport], num_crowded: int
 ) -> dict[str, Any]:
-    splits = {
-        split: merge_reports(report for key, report in reports.items() if key.split == split)
-        for split in dict.fromkeys(key.split for key in reports)
-    }
+    totals = {split: report.total for split, report in reports.items()}
     classes = range(source.taxonomy.num_classes)
     metadata = {
         "source": plan["source"],
@@ -165,39 +180,42 @@ def _metadata(
         "version": VERSION,
         "evaluation_sets": plan["evaluation_sets"],
         "num_crowded": num_crowded,
-        "checksums": {
-            split: [report.checksum for key, report in reports.items() if key.split == split]
-            for split in splits
+        "checksums": {split: report.checksums for split, report in reports.items()},
+        **{name: max(getattr(total, name) for total in totals.values()) for name in LONGEST},
+        "single_label": all(total.single_label for total in totals.values()),
+        **{
+            name: {split: getattr(total, name) for split, total in totals.items()} for name in _SUMS
         },
-        **{name: max(getattr(report, name) for report in splits.values()) for name in LONGEST},
-        "single_label": all(report.single_label for report in splits.values()),
-        "num_given": {split: report.num_given for split, report in splits.items()},
-        "num_negatives": {split: report.num_negatives for split, report in splits.items()},
-        "num_conflicts": {split: report.num_conflicts for split, report in splits.items()},
-        "num_objects": {split: report.num_objects for split, report in splits.items()},
-        "num_people": {split: report.num_people for split, report in splits.items()},
         "positive_counts": {
-            split: [report.positive_counts[id_] for id_ in classes]
-            for split, report in splits.items()
+            split: [total.positive_counts[id_] for id_ in classes]
+            for split, total in totals.items()
         },
     }
     return {**metadata, "mask_classes": source.mask_classes} if source.mask_classes else metadata
 
 
-def finish(
+def describe(
     directory: str,
     source: Source,
     plan: Plan,
-    reports: Mapping[ShardKey, ShardReport],
+    reports: Mapping[str, SplitReport],
     num_crowded: int,
-) -> None:
-    """Writes what the data set says of itself, dataset_info.json last, and tidies up."""
+) -> records.Dataset:
+    """Writes what the data set says of itself, all but dataset_info.json, which makes it whole."""
     root = tfds.core.Path(directory)
     save_taxonomy(source.taxonomy, root / records.TAXONOMY_FILE)
     metadata = _metadata(source, plan, reports, num_crowded)
     (root / records.METADATA_FILE).write_text(json.dumps(metadata))
     records.make_features(source.contents).save_config(directory)
+    info = _dataset_info(reports)
     unfinished = root / BUILD_DIRECTORY / records.DATASET_INFO_FILE
-    unfinished.write_text(json.dumps(_dataset_info(reports), indent=2) + "\n")
-    unfinished.replace(root / records.DATASET_INFO_FILE)
-    (root / BUILD_DIRECTORY).rmtree()
+    unfinished.write_text(json.dumps(info, indent=2) + "\n")
+    return records.make_dataset(directory, info)
+
+
+def finish(directory: str) -> None:
+    """Makes a data set whole, and tidies up."""
+    root = tfds.core.Path(directory)
+    build = root / BUILD_DIRECTORY
+    (build / records.DATASET_INFO_FILE).replace(root / records.DATASET_INFO_FILE)
+    build.rmtree()

@@ -19,10 +19,10 @@ What travels between workers is hashes; thumbnails are read again where candidat
 
 import csv
 import functools
+import itertools
 import math
 import os
 import random
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -34,10 +34,9 @@ import scipy.sparse.csgraph
 import tensorflow_datasets as tfds
 from apache_beam.pvalue import TaggedOutput
 
-from data_prep.shards import ShardKey
 from data_prep.thumbnails import read_thumbnails, thumbnails_path
 from revisit.data.duplicates import TRAIN, Member
-from revisit.data.records import DUPLICATES_FILE, Dataset
+from revisit.data.records import DUPLICATES_FILE, Dataset, shard_name
 from revisit.errors import UserError
 
 SIMILARITY = 0.94  # of near duplicates, at least; docs/duplicates.md measures it
@@ -97,14 +96,20 @@ def evaluation_files(name: str, dataset: Dataset) -> list[File]:
     return files
 
 
-def own_files(directory: str, num_examples: Mapping[ShardKey, int]) -> list[File]:
-    """The thumbnails of a data set whose shards are written, those of the train split last."""
-    first: Counter[str] = Counter()
+def own_files(directory: str, lengths: Mapping[str, Sequence[int]]) -> list[File]:
+    """The thumbnails of a data set whose shards are written, those of the train split last.
+
+    Args:
+      directory: the data set's.
+      lengths: split -> number of images in each of its shards.
+    """
     files = []
-    for key in sorted(num_examples, key=lambda key: (key.split == TRAIN, key)):
-        path = thumbnails_path(directory, key.name)
-        files.append(File(os.fspath(path), "", key.split, first[key.split]))
-        first[key.split] += num_examples[key]
+    for split in sorted(lengths, key=lambda split: (split == TRAIN, split)):
+        first_records = itertools.accumulate(lengths[split], initial=0)
+        for place, first_record in zip(range(len(lengths[split])), first_records):
+            name = shard_name(split, place, len(lengths[split]))
+            path = thumbnails_path(directory, name)
+            files.append(File(os.fspath(path), "", split, first_record))
     return files
 
 

@@ -6,6 +6,7 @@ import html
 import io
 import itertools
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from data_prep.report import few_images, reject_reasons, taxonomy_rows
+from data_prep.shards import ShardKey, read_report
 from data_prep.tfrecord import read_features, read_frames, read_ids
 from revisit.data.duplicates import TRAIN, Member, dropped_records, read_duplicates
 from revisit.data.records import Dataset, Shard, count_examples
@@ -24,7 +26,8 @@ _REPORT_JSON, _REPORT_HTML = "report.json", "report.html"
 _NUM_SAMPLES, _NUM_GROUPS = 24, 12
 _PICTURE_SIDE = 128  # pixels
 
-_FRACTIONS = (0.01, 0.1)  # of the records: the nested subsets of a data-size study
+_FRACTIONS = (0.01, 0.1, 1.0)  # of the records: the nested subsets of a data-size study
+_NUM_CLASSES = 12  # whose shares the page shows, from the most to the least frequent
 
 _CSS = """
 :root { color-scheme: light dark; }
@@ -101,17 +104,34 @@ def _records(shards: Iterable[Shard]) -> Iterator[dict[str, bytes]]:
         yield from map(read_features, frames)
 
 
+def _count_first(dataset: Dataset, split: str, shards: Sequence[Shard]) -> Counter[int]:
+    """Class id -> images of the first shards: the build counted whole ones, a part is read here."""
+    counts: Counter[int] = Counter()
+    for place, (part, whole) in enumerate(zip(shards, dataset.shards[split])):
+        if part == whole:
+            key = ShardKey(split, place, len(dataset.shards[split]))
+            counts.update(read_report(dataset.directory, key).positive_counts)
+        else:
+            for record in _records([part]):
+                counts.update(read_ids(record["labels/positive"]))
+    return counts
+
+
 def _subset_figures(dataset: Dataset, split: str, fraction: float) -> dict[str, Any]:
     """How the classes' shares of images in the first records hold against those in all."""
+    taxonomy = dataset.taxonomy
     shards = take_fraction(dataset.shards[split], fraction)
-    num_images, counts = count_examples(shards), np.zeros(dataset.taxonomy.num_classes)
-    for record in _records(shards):
-        counts[read_ids(record["labels/positive"])] += 1
+    num_images, found = count_examples(shards), _count_first(dataset, split, shards)
+    counts = np.array([found[id_] for id_ in range(taxonomy.num_classes)])
     whole = np.array(dataset.metadata["positive_counts"][split]) / dataset.num_examples(split)
+    differences = np.abs(counts / num_images - whole)
+    is_leaf = np.isin(np.arange(len(counts)), taxonomy.leaves())
     return {
         "images": num_images,
-        "classes with images": int((counts > 0).sum()),
-        "largest difference of a class's share": float(np.abs(counts / num_images - whole).max()),
+        "classes_with_images": int((counts > 0).sum()),
+        "largest_difference_of_a_leaf's_share": float(differences[is_leaf].max(initial=0)),
+        "largest_difference_of_an_ancestor's_share": float(differences[~is_leaf].max(initial=0)),
+        "images_a_class": dict(zip(taxonomy.names, counts.tolist())),
     }
 
 
@@ -171,12 +191,24 @@ def _tail(dataset: Dataset, split: str) -> str:
     return f'<figure><img alt="{text}" src="{_data_uri(encoded.getvalue(), "png")}"></figure>'
 
 
-def _table(rows: Iterable[tuple[str, Any]]) -> str:
-    cells = (
-        f"<tr><td>{html.escape(str(name))}</td><td>{html.escape(str(value))}</td></tr>"
-        for name, value in rows
-    )
-    return f"<table>{''.join(cells)}</table>"
+def _table(rows: Iterable[Iterable[Any]]) -> str:
+    cells = ("".join(f"<td>{html.escape(str(value))}</td>" for value in row) for row in rows)
+    return f"<table>{''.join(f'<tr>{row}</tr>' for row in cells)}</table>"
+
+
+def _subset_rows(subsets: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    """One column a subset: its figures, then the shares of classes from the most to the least
+    frequent."""
+    *_, whole = subsets.values()
+    yield "first", *subsets
+    for name in whole:
+        if name != "images_a_class":
+            yield name.replace("_", " "), *(f"{round(each[name], 4):,}" for each in subsets.values())
+    names = sorted(whole["images_a_class"], key=lambda name: -whole["images_a_class"][name])
+    ranks = np.unique(np.linspace(0, len(names) - 1, _NUM_CLASSES).round().astype(int))
+    for name in (names[rank] for rank in ranks):
+        shares = (each["images_a_class"][name] / each["images"] for each in subsets.values())
+        yield f"share of {name}", *(f"{share:.3%}" for share in shares)
 
 
 def _split_rows(split: str, of_split: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -197,11 +229,7 @@ def render(dataset: Dataset, report: dict[str, Any]) -> str:
         "<h1>What the data set holds</h1>",
         _table([*rows, ("images/s", f"{report['images_per_second']:,.0f}")]),
         f"<h2>Images a class</h2>{_tail(dataset, split)}",
-        f"<h2>The first records of {split}</h2>",
-        *(
-            f"<h3>{part}</h3>{_table(each.items())}"
-            for part, each in report["first_records"].items()
-        ),
+        f"<h2>The first records of {split}</h2>{_table(_subset_rows(report['first_records']))}",
         f"<h2>Taxonomy</h2>{_table(report['taxonomy'].items())}",
         f"<h2>Rejected</h2>{_table(report['rejects'].items() or [('none', '')])}",
         f"<h2>Near duplicates</h2>{_table(report['duplicates'].items())}",
@@ -217,7 +245,8 @@ def render(dataset: Dataset, report: dict[str, Any]) -> str:
 
 
 def write_report(dataset: Dataset, build: Build) -> None:
-    """Writes report.json and report.html into the data set's directory."""
+    """Writes report.json and report.html into the data set's directory, before the build tidies up
+    what it knows of each shard."""
     root = tfds.core.Path(dataset.directory)
     report = figures(dataset, build)
     (root / _REPORT_JSON).write_text(json.dumps(report, indent=2) + "\n")

@@ -186,10 +186,14 @@ def report_path(directory: str, key: ShardKey) -> Any:
     return tfds.core.Path(directory) / BUILD_DIRECTORY / f"{key.name}.json"
 
 
-def read_report(directory: str, key: ShardKey) -> ShardReport | None:
-    """The report of a shard; None where it is not finished."""
-    path = report_path(directory, key)
-    return ShardReport.from_json(path.read_text()) if path.exists() else None
+def is_finished(directory: str, key: ShardKey) -> bool:
+    """Whether a shard has a report."""
+    return bool(report_path(directory, key).exists())
+
+
+def read_report(directory: str, key: ShardKey) -> ShardReport:
+    """The report of a finished shard."""
+    return ShardReport.from_json(report_path(directory, key).read_text())
 
 
 class _Finished(NamedTuple):
@@ -266,8 +270,7 @@ def write_shard(
       directory: the data set's.
       image_options: what is made of the pictures.
     """
-    finished = read_report(directory, key)
-    if finished is not None and not finished.rejects:
+    if is_finished(directory, key) and not read_report(directory, key).rejects:
         return
     root = tfds.core.Path(directory)
     # A name of its own for each try: two workers may try the same shard on some runners.
@@ -279,14 +282,6 @@ def write_shard(
     unfinished.replace(thumbnails.thumbnails_path(directory, key.name))
     unfinished.write_text(written.report.to_json())
     unfinished.replace(report_path(directory, key))
-
-
-def merge_reports(reports: Iterable[ShardReport]) -> ShardReport:
-    """One report of many shards."""
-    merged = ShardReport()
-    for report in reports:
-        merged.add(report)
-    return merged
 
 
 def shard_keys(num_images: Mapping[str, int], examples_per_shard: int) -> list[ShardKey]:

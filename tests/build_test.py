@@ -218,6 +218,7 @@ def test_killed_at_any_moment_a_rerun_makes_the_same_bytes(photos, built, tmp_pa
         lambda: any(out.glob(".build/*.tfrecord-*")),
         lambda: len(list(out.glob("*.tfrecord-*"))) > 2,
         lambda: (out / "rejects.csv").exists(),
+        lambda: (out / "report.json").exists(),
     ]
     killed = 0
     for there in moments:
@@ -229,6 +230,7 @@ def test_killed_at_any_moment_a_rerun_makes_the_same_bytes(photos, built, tmp_pa
     finished = build(*given)
     assert finished.returncode == 0, finished.stderr
     assert digests(out) == digests(built[0])
+    assert (out / "report.html").exists()
 
 
 def test_on_a_full_disk_it_says_so_and_goes_on_when_there_is_room(photos, built, tmp_path):

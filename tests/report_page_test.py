@@ -7,6 +7,7 @@ import re
 
 import numpy as np
 import pytest
+import tensorflow_datasets as tfds
 from PIL import Image
 
 from data_prep import builder
@@ -48,8 +49,24 @@ def test_the_figures_are_those_of_the_data(built):
     assert report["taxonomy"]["levels"] == 2
     assert report["rejects"] == {"No such file or directory": 1, "unknown label": 1}
     assert report["duplicates"]["training images like evaluation images"] == 1
-    assert report["first_records"]["10%"]["images"] == 3
-    assert 0 < report["first_records"]["10%"]["largest difference of a class's share"] < 1
+
+
+def test_the_first_records_are_counted_as_they_lie_on_disk(built):
+    first = json.loads((built / "report.json").read_text())["first_records"]
+    assert {part: each["images"] for part, each in first.items()} == {"1%": 1, "10%": 3, "100%": 30}
+    builder = tfds.builder_from_directory(str(built))
+    in_order = tfds.ReadConfig(interleave_cycle_length=1)
+    labels = ["animal", "dog", "<b>cat</b>"]
+    for part, subset in first.items():
+        records = builder.as_dataset(split=f"train[:{subset['images']}]", read_config=in_order)
+        num_dogs = sum(int(one["id"].numpy()[: -len(".png")]) < 25 for one in records)
+        counts = subset["images"], num_dogs, subset["images"] - num_dogs
+        assert subset["images_a_class"] == dict(zip(labels, counts)), part
+        assert subset["classes_with_images"] == sum(count > 0 for count in counts)
+        expected = abs(num_dogs / subset["images"] - 25 / 30)
+        assert subset["largest_difference_of_a_leaf's_share"] == pytest.approx(expected)
+        assert subset["largest_difference_of_an_ancestor's_share"] == 0
+    assert first["100%"]["images_a_class"] == {"animal": 30, "dog": 25, "<b>cat</b>": 5}
 
 
 def test_checksums_are_those_of_sha256sum(built):

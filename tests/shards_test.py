@@ -115,7 +115,9 @@ def test_reports_add_up():
     one.positive_counts.update([3, 4])
     two = shards.ShardReport(num_examples=2, max_positives=4, single_label=False)
     two.positive_counts.update([4])
-    merged = shards.merge_reports([one, two])
+    merged = shards.ShardReport()
+    merged.add(one)
+    merged.add(two)
     assert (merged.num_examples, merged.max_positives, merged.single_label) == (3, 5, False)
     assert merged.positive_counts == {3: 1, 4: 2}
     assert shards.ShardReport.from_json(merged.to_json()) == merged
@@ -156,7 +158,7 @@ def test_no_unfinished_file_has_a_shard_s_name(directory, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         write_shard(directory, source, "1")
     assert [path.name for path in tmp_path.iterdir()] == [".build"]
-    assert shards.read_report(directory, KEY) is None
+    assert not shards.is_finished(directory, KEY)
 
 
 def test_a_report_is_json(directory, tmp_path):

@@ -395,6 +395,18 @@ def _check_built(directory: tfds.core.Path) -> None:
     )
 
 
+def make_dataset(directory: str | os.PathLike[str], info: Mapping[str, Any]) -> Dataset:
+    """A data set of which all is written but dataset_info.json, whose content `info` is."""
+    root = tfds.core.Path(directory)
+    return Dataset(
+        directory=os.fspath(root),
+        taxonomy=taxonomy_lib.load_taxonomy(root / TAXONOMY_FILE),
+        contents=_contents(tfds.features.FeaturesDict.from_config(os.fspath(root))),
+        shards={split["name"]: _shards(root, split) for split in info["splits"]},
+        metadata=json.loads((root / METADATA_FILE).read_text()),
+    )
+
+
 def read_dataset(directory: str | os.PathLike[str]) -> Dataset:
     """Reads what a data set says of itself (its records stay on disk).
 
@@ -403,11 +415,4 @@ def read_dataset(directory: str | os.PathLike[str]) -> Dataset:
     """
     root = tfds.core.Path(directory)
     _check_built(root)
-    info = json.loads((root / DATASET_INFO_FILE).read_text())
-    return Dataset(
-        directory=os.fspath(root),
-        taxonomy=taxonomy_lib.load_taxonomy(root / TAXONOMY_FILE),
-        contents=_contents(tfds.features.FeaturesDict.from_config(os.fspath(root))),
-        shards={split["name"]: _shards(root, split) for split in info["splits"]},
-        metadata=json.loads((root / METADATA_FILE).read_text()),
-    )
+    return make_dataset(root, json.loads((root / DATASET_INFO_FILE).read_text()))
