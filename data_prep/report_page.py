@@ -203,7 +203,10 @@ def _subset_rows(subsets: dict[str, Any]) -> Iterator[tuple[str, ...]]:
     yield "first", *subsets
     for name in whole:
         if name != "images_a_class":
-            yield name.replace("_", " "), *(f"{round(each[name], 4):,}" for each in subsets.values())
+            yield (
+                name.replace("_", " "),
+                *(f"{round(each[name], 4):,}" for each in subsets.values()),
+            )
     names = sorted(whole["images_a_class"], key=lambda name: -whole["images_a_class"][name])
     ranks = np.unique(np.linspace(0, len(names) - 1, _NUM_CLASSES).round().astype(int))
     for name in (names[rank] for rank in ranks):

@@ -283,6 +283,13 @@ def test_what_does_not_fit_is_one_clear_line(
     assert "\n" not in str(raised.value)
 
 
+def test_softmax_with_some_classes_needs_only_images_that_show_them(tiny_config, tmp_path):
+    config = tiny_config("single")
+    config.data.classes = "4"
+    with pytest.raises(UserError, match="config.data.classes='4' leaves images without a label"):
+        _train(config, "pretrain", tmp_path)
+
+
 def test_the_log_line_of_an_evaluation_shows_the_loss_and_the_first_figures():
     few = {"top_1": 0.5, "loss": 1.25}
     assert loop._shown(few) == "loss 1.25  top_1 0.5"

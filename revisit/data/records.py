@@ -28,6 +28,10 @@ nested random subsets:
       area          [P] float32 pixels of `image`, as of objects
       is_crowd      [P] bool; many people, without keypoints
 
+With 5 leaves and 30 closed labels of 18,291 classes, all of a record but its id and image takes
+less than 200 bytes, names of the fields included; about 320 where confidences are not all 1, which
+take 4 bytes each: an ancestor's could be found again only with the taxonomy at hand.
+
 A directory holds `revisit-<split>.tfrecord-00000-of-00008`, `features.json`, `dataset_info.json`,
 `metadata.json` (TFDS's), `taxonomy.json`, `rejects.csv` and `duplicates.csv` (near duplicates: see
 revisit.data.duplicates); `dataset_info.json` is written last, so a half-built set is never read.
@@ -382,8 +386,13 @@ def _contents(features: Mapping[str, Any]) -> Contents:
     )
 
 
+def is_built(directory: str | os.PathLike[str]) -> bool:
+    """Whether a whole data set lies there."""
+    return bool((tfds.core.Path(directory) / DATASET_INFO_FILE).exists())
+
+
 def _check_built(directory: tfds.core.Path) -> None:
-    if (directory / DATASET_INFO_FILE).exists():
+    if is_built(directory):
         return
     where = repr(os.fspath(directory))
     if (directory / PLAN_FILE).exists():

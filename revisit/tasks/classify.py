@@ -271,6 +271,11 @@ def _check(config: ConfigDict, dataset: Dataset) -> None:
             f"config.task.loss='softmax' needs exactly one label an image, and {dataset.directory} "
             "has images with none or several: use config.task.loss=sigmoid"
         )
+    if task.loss == "softmax" and config.data.classes and not config.data.images_of:
+        raise UserError(
+            f"config.data.classes={config.data.classes!r} leaves images without a label, and "
+            "config.task.loss='softmax' needs one: set config.data.images_of to the same"
+        )
     if not 1 <= task.head_parts <= dataset.taxonomy.num_classes:
         raise UserError(
             f"config.task.head_parts={task.head_parts} is not between 1 and the "

@@ -3,7 +3,7 @@
 from typing import Any
 
 from revisit.data.duplicates import ids_in_training
-from revisit.data.records import read_dataset
+from revisit.data.records import is_built, read_dataset
 from revisit.training import checkpoint
 from revisit.training import workdir as workdirs
 from revisit.training.loop import evaluate_split, make_plan
@@ -14,8 +14,9 @@ from revisit.training.strategies import make_strategy
 def score(workdir: str, which: str, data: str | None, split: str | None) -> dict[str, Any]:
     """The figures of a split, with what they are of.
 
-    Where images of the split have near duplicates among those that the run was trained on, the
-    figures without them follow as `not_in_training_...`, as in the paper's appendix.
+    Where images of the split have near duplicates among those that the run was trained on, or the
+    runs that it started from, the figures without them follow as `not_in_training_...`, as in the
+    paper's appendix.
 
     Args:
       workdir: of the run.
@@ -31,7 +32,7 @@ def score(workdir: str, which: str, data: str | None, split: str | None) -> dict
       UserError: no such run, checkpoint, data set or split, or other classes.
     """
     config, mode, _ = workdirs.read_run(workdir)
-    training = read_dataset(config.data.dir)
+    training = [read_dataset(each) for each in workdirs.training_sets(workdir) if is_built(each)]
     with config.unlocked():
         config.data.dir = data or config.data.dir
         config.data.eval_split = split or config.data.eval_split
@@ -45,9 +46,13 @@ def score(workdir: str, which: str, data: str | None, split: str | None) -> dict
     scored = plan, backbone, head, config.data.eval_split
     metric = evaluate_split(*scored)
     figures = metric.result()
-    in_training = ids_in_training(plan.dataset, config.data.eval_split, training)
+    in_training = {
+        id_
+        for each in training
+        for id_ in ids_in_training(plan.dataset, config.data.eval_split, each)
+    }
     if in_training:
-        rest = evaluate_split(*scored, left_out=in_training).result()
+        rest = evaluate_split(*scored, left_out=sorted(in_training)).result()
         figures |= {f"not_in_training_{name}": value for name, value in rest.items()}
     return {
         "workdir": workdir,

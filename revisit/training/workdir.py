@@ -81,6 +81,18 @@ def check_taxonomy(workdir: str, taxonomy: Taxonomy) -> None:
         )
 
 
+def training_sets(workdir: str) -> list[str]:
+    """Directories of the data sets that a run has learned from: its own, and, where they are
+    known, those of the runs that it started from."""
+    with open(os.path.join(workdir, CONFIG_FILE)) as file:
+        experiment = json.load(file)
+    init = experiment["init"]
+    # It may name a checkpoint, which lies two levels below its run.
+    places = (init, os.path.dirname(os.path.dirname(init))) if init else ()
+    runs = [place for place in places if os.path.exists(os.path.join(place, CONFIG_FILE))]
+    return [experiment["data"]["dir"], *(each for run in runs for each in training_sets(run))]
+
+
 def read_run(workdir: str) -> tuple[ConfigDict, str, Taxonomy]:
     """Config, mode and classes of a run.
 
