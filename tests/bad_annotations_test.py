@@ -1,0 +1,108 @@
+"""Whole builds of COCO's and PASCAL VOC's forms with what is wrong in downloaded copies of them."""
+
+import csv
+import json
+import pathlib
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+
+from data_prep.builder import BuildOptions, build
+from data_prep.pipeline import PlanOptions
+from data_prep.sources.source import SourceOptions
+from revisit.data.records import read_dataset
+
+REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
+
+
+def draw(folder, *names):
+    folder.mkdir(parents=True)
+    for name in names:
+        Image.new("RGB", (40, 30), "teal").save(folder / name)
+
+
+def annotation(id_, image_id, box=(1, 2, 10, 20), category=1):
+    return {"id": id_, "image_id": image_id, "bbox": box, "category_id": category, "area": 200}
+
+
+@pytest.fixture
+def coco(tmp_path):
+    draw(tmp_path / "photos", "1.jpg", "2.jpg", "4.jpg")
+    images = [
+        {"id": id_, "file_name": f"{id_}.jpg", "height": height, "width": 40}
+        for id_, height in ((1, 30), (2, 60), (3, 30), (4, 30))
+    ]
+    annotations = [annotation(10, 1), annotation(11, 1, category=9), annotation(12, 2)]
+    annotations += [annotation(13, 3), annotation(14, 77), annotation(15, 4, box=(1, 2))]
+    content = {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "x"}]}
+    (tmp_path / "instances_train.json").write_text(json.dumps(content))
+    return SourceOptions(
+        manifest=str(tmp_path / "instances_train.json"), images=str(tmp_path / "photos")
+    )
+
+
+VOC_XML = """<annotation><filename>{name}.jpg</filename>
+<size><width>40</width><height>{height}</height><depth>3</depth></size>
+<object><name>dog</name><bndbox><xmin>{xmin}</xmin><ymin>2</ymin><xmax>20</xmax><ymax>20</ymax>
+</bndbox></object></annotation>"""
+
+
+@pytest.fixture
+def voc(tmp_path):
+    root = tmp_path / "VOC2012"
+    draw(root / "JPEGImages", *(f"{name}.jpg" for name in ("good", "broken", "small", "word")))
+    for folder in ("Annotations", "ImageSets/Main"):
+        (root / folder).mkdir(parents=True)
+    for name, height, xmin in (("good", 30, 1), ("small", 60, 1), ("word", 30, "one")):
+        text = VOC_XML.format(name=name, height=height, xmin=xmin)
+        (root / "Annotations" / f"{name}.xml").write_text(text)
+    (root / "Annotations" / "broken.xml").write_text("<annotation>")
+    (root / "ImageSets" / "Main" / "train.txt").write_text("good\nbroken\nsmall\nword\nnowhere\n")
+    return SourceOptions(manifest=str(root / "ImageSets" / "Main" / "train.txt"))
+
+
+def rejects_of(source_name, source, out):
+    build(BuildOptions(source_name, source, str(out), PlanOptions(), 1.0, 1), {})
+    with (out / "rejects.csv").open() as file:
+        return {row["origin"]: row["reason"] for row in csv.DictReader(file)}
+
+
+def test_each_fault_of_a_coco_file_is_a_reject_that_names_it(coco, tmp_path):
+    rejects = rejects_of("coco", coco, tmp_path / "data")
+    assert read_dataset(tmp_path / "data").metadata["num_objects"] == {"train": 1}
+    name = "instances_train.json"
+    words = {
+        f"{name}:annotation 11": "unknown category id 9",
+        f"{name}:image 2": "the image is 40x30 pixels, its annotation says 40x60",
+        f"{name}:image 3": "3.jpg: No such file or directory",
+        f"{name}:annotation 14": "annotation of an image that the file does not list",
+        f"{name}:annotation 15": "values to unpack",
+    }
+    assert rejects.keys() == words.keys()
+    assert {origin: words[origin] in reason for origin, reason in rejects.items()} == dict.fromkeys(
+        words, True
+    ), rejects
+
+
+def test_each_fault_of_a_voc_folder_is_a_reject_that_names_it(voc, tmp_path):
+    rejects = rejects_of("voc", voc, tmp_path / "data")
+    assert read_dataset(tmp_path / "data").metadata["num_objects"] == {"train": 1}
+    reasons = "\n".join(rejects.values())
+    assert len(rejects) == 4, rejects
+    assert "the image is 40x30 pixels, its annotation says 40x60" in reasons
+    assert "nowhere.xml" in reasons
+
+
+def test_too_many_faults_end_the_command_with_status_1_and_their_number(coco, tmp_path):
+    finished = subprocess.run(
+        [sys.executable, "-m", "data_prep.build", "--source=coco", f"--manifest={coco.manifest}"]
+        + [f"--images={coco.images}", f"--out={tmp_path / 'data'}", "--num_processes=1"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+    )
+    assert finished.returncode == 1
+    assert "5 of 7 rows were rejected, more than --max_bad_fraction=0.01" in finished.stderr
+    assert "Traceback" not in finished.stderr
