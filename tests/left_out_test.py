@@ -53,14 +53,14 @@ def train(mode, workdir, directory, init=None, **fields):
     config.data.update({"dir": directory, "resize": 32, "crop": 32, "eval_split": "train"})
     config.data.update(fields)
     config.model.update({"depth": 8, "width": 8, "stem": "patch4"})
-    config.train.update({"batch_size": 8, "eval_batch_size": 8, "duration": 1})
+    config.train.update({"batch_size": 8, "eval_batch_size": 8, "duration": "1 steps"})
     loop.train(modes.resolve(config, mode), mode, str(workdir), init)
     return str(workdir)
 
 
 def test_near_duplicates_of_evaluation_images_are_not_trained_on(data, tmp_path, capsys):
     train("pretrain", tmp_path, data[0], drop_duplicates="evaluation")
-    assert "pretrain run: 26 examples of" in capsys.readouterr().out
+    assert ": 26 examples of" in capsys.readouterr().out
 
 
 def test_what_the_first_run_saw_is_scored_apart_in_a_probe(data, tmp_path):
