@@ -5,6 +5,7 @@ to the right.
 """
 
 import math
+from typing import NamedTuple
 
 from data_prep.microworld.sketch import (
     ACCENT,
@@ -72,7 +73,7 @@ def _tail(s: Sketch, root: Point, kind: str, sway: float) -> None:
 def _ears(s: Sketch, head: Point, size: float, kind: str) -> None:
     x, y = head[0] - size * 0.35, head[1] - size * 0.5
     if kind == "round":
-        s.ellipse((x, y - size * 0.12), size * 0.26, size * 0.26, SECOND)
+        s.circle((x, y - size * 0.12), size * 0.26, SECOND)
     elif kind == "point":
         s.polygon(((x - size * 0.25, y + 0.04), (x, y - size * 0.55), (x + size * 0.3, y)), MAIN)
     elif kind == "long":
@@ -83,7 +84,7 @@ def _ears(s: Sketch, head: Point, size: float, kind: str) -> None:
     elif kind == "sail":
         s.ellipse((x - size * 0.25, y + size * 0.4), size * 0.62, size * 0.75, SECOND, turn=10)
     elif kind == "disc":
-        s.ellipse((x, y - size * 0.25), size * 0.5, size * 0.5, SECOND)
+        s.circle((x, y - size * 0.25), size * 0.5, SECOND)
 
 
 def _horns(s: Sketch, head: Point, size: float, kind: str) -> None:
@@ -99,7 +100,7 @@ def _horns(s: Sketch, head: Point, size: float, kind: str) -> None:
         s.limb((x, y), (x - 0.1, y - 0.62), 0.07, 0.015, DARK)
     elif kind == "ram":
         s.ring((x - 0.08, y + 0.06), 0.2, 0.1, LIGHT)
-        s.ellipse((x - 0.08, y + 0.06), 0.06, 0.06, LIGHT)
+        s.circle((x - 0.08, y + 0.06), 0.06, LIGHT)
     elif kind == "nose":
         x = head[0] + size * 0.85
         s.polygon(((x - 0.1, y + 0.12), (x + 0.12, y - 0.24), (x + 0.06, y + 0.2)), LIGHT)
@@ -131,66 +132,94 @@ def _shell(s: Sketch, length: float, girth: float) -> None:
     s.lathe(((-girth * 0.56, 0.54 * length), (girth * 0.25, 0.72 * length)), SECOND)
 
 
-def quadruped(
-    s: Sketch,
-    moves: list[float],
-    gait: str = "walk",
-    length: float = 1.0,
-    girth: float = 0.42,
-    leg: float = 0.55,
-    thick: float = 0.11,
-    neck: float = 0.35,
-    rise: float = 45.0,
-    head: float = 0.24,
-    snout: float = 0.25,
-    ears: str = "point",
-    tail: str = "thin",
-    horns: str = "",
-    humps: int = 0,
-    mane: str = "",
-    shell: bool = False,
-    trunk: bool = False,
-) -> None:
+class Quadruped(NamedTuple):
+    """What a class chooses of `quadruped`."""
+
+    gait: str = "walk"
+    length: float = 1.0
+    girth: float = 0.42
+    leg: float = 0.55
+    thick: float = 0.11
+    neck: float = 0.35
+    rise: float = 45.0
+    head: float = 0.24
+    snout: float = 0.25
+    ears: str = "point"
+    tail: str = "thin"
+    horns: str = ""
+    humps: int = 0
+    mane: str = ""
+    shell: bool = False
+    trunk: bool = False
+
+
+def quadruped(s: Sketch, moves: list[float], traits: Quadruped) -> None:
     """A four-legged animal; lengths in units of a horse's trunk, rise of the neck in degrees."""
-    hips, chest = (-length / 2, 0.0), (length / 2, 0.0)
-    angles = GAITS[gait]
+    hips, chest = (-traits.length / 2, 0.0), (traits.length / 2, 0.0)
+    angles = GAITS[traits.gait]
     swing = [10 * m for m in moves]
-    low = girth * 0.18
+    low = traits.girth * 0.18
     for k, (hip, material) in enumerate(((hips, MAIN + FAR), (chest, MAIN + FAR))):
         a = angles[2 * k]
         start = (hip[0] + (0.1 if k == 0 else -0.02), low)
-        _leg(s, start, (a[0] + swing[k], a[1] + swing[k]), (leg, thick), material)
-    _tail(s, (-length / 2 - girth * 0.36, -girth * 0.22), tail, 0.1 * moves[4])
-    pitch = 16 if gait == "rear" else 0
-    throat = toward((length / 2, -girth * 0.15 - 0.01 * pitch), 90 + rise, neck)
-    skull = (throat[0] + head * 0.2, throat[1] - head * 0.1 + 0.05 * moves[5])
-    s.limb((length / 2, -girth * 0.08), throat, girth * 0.85, head * 0.8)
-    s.ellipse((0, 0), length / 2 + girth * 0.3, girth / 2, MAIN)
-    s.ellipse((length / 2 - girth * 0.06, 0), girth * 0.46, girth * 0.56)
-    s.ellipse((-length / 2 + girth * 0.06, -0.01), girth * 0.46, girth * 0.54)
-    for k in range(humps):
-        x = (k - (humps - 1) / 2) * length * 0.42
-        s.ellipse((x, -girth * 0.5), length * 0.19, girth * 0.42)
-    if shell:
-        _shell(s, length, girth)
-    _mane(s, throat, skull, (length, girth, head), mane)
-    if horns in ("antlers", "palmate", "straight", "swept"):
-        _horns(s, skull, head, horns)
-    s.ellipse(skull, head * 0.58, head * 0.5)
-    s.limb(skull, (skull[0] + head * 0.3 + snout, skull[1] + head * 0.24), head * 0.8, head * 0.42)
-    s.ellipse(
-        (skull[0] + head * 0.36 + snout, skull[1] + head * 0.2), head * 0.13, head * 0.12, DARK
+        _leg(s, start, (a[0] + swing[k], a[1] + swing[k]), (traits.leg, traits.thick), material)
+    _tail(
+        s,
+        (-traits.length / 2 - traits.girth * 0.36, -traits.girth * 0.22),
+        traits.tail,
+        0.1 * moves[4],
     )
-    if trunk:
-        _trunk(s, (skull[0] + head * 0.45, skull[1] + head * 0.2), 0.12 * moves[6])
-    if horns not in ("antlers", "palmate", "straight", "swept"):
-        _horns(s, skull, head, horns)
-    _ears(s, skull, head, ears)
-    s.ellipse((skull[0] + head * 0.16, skull[1] - head * 0.1), head * 0.1, head * 0.11, DARK)
+    pitch = 16 if traits.gait == "rear" else 0
+    throat = toward(
+        (traits.length / 2, -traits.girth * 0.15 - 0.01 * pitch), 90 + traits.rise, traits.neck
+    )
+    skull = (throat[0] + traits.head * 0.2, throat[1] - traits.head * 0.1 + 0.05 * moves[5])
+    s.limb(
+        (traits.length / 2, -traits.girth * 0.08), throat, traits.girth * 0.85, traits.head * 0.8
+    )
+    s.ellipse((0, 0), traits.length / 2 + traits.girth * 0.3, traits.girth / 2, MAIN)
+    s.ellipse(
+        (traits.length / 2 - traits.girth * 0.06, 0), traits.girth * 0.46, traits.girth * 0.56
+    )
+    s.ellipse(
+        (-traits.length / 2 + traits.girth * 0.06, -0.01), traits.girth * 0.46, traits.girth * 0.54
+    )
+    for k in range(traits.humps):
+        x = (k - (traits.humps - 1) / 2) * traits.length * 0.42
+        s.ellipse((x, -traits.girth * 0.5), traits.length * 0.19, traits.girth * 0.42)
+    if traits.shell:
+        _shell(s, traits.length, traits.girth)
+    _mane(s, throat, skull, (traits.length, traits.girth, traits.head), traits.mane)
+    if traits.horns in ("antlers", "palmate", "straight", "swept"):
+        _horns(s, skull, traits.head, traits.horns)
+    s.ellipse(skull, traits.head * 0.58, traits.head * 0.5)
+    s.limb(
+        skull,
+        (skull[0] + traits.head * 0.3 + traits.snout, skull[1] + traits.head * 0.24),
+        traits.head * 0.8,
+        traits.head * 0.42,
+    )
+    s.ellipse(
+        (skull[0] + traits.head * 0.36 + traits.snout, skull[1] + traits.head * 0.2),
+        traits.head * 0.13,
+        traits.head * 0.12,
+        DARK,
+    )
+    if traits.trunk:
+        _trunk(s, (skull[0] + traits.head * 0.45, skull[1] + traits.head * 0.2), 0.12 * moves[6])
+    if traits.horns not in ("antlers", "palmate", "straight", "swept"):
+        _horns(s, skull, traits.head, traits.horns)
+    _ears(s, skull, traits.head, traits.ears)
+    s.ellipse(
+        (skull[0] + traits.head * 0.16, skull[1] - traits.head * 0.1),
+        traits.head * 0.1,
+        traits.head * 0.11,
+        DARK,
+    )
     for k, hip in enumerate((hips, chest)):
         a = angles[2 * k + 1]
         start = (hip[0] + (0.02 if k == 0 else -0.1), low)
-        _leg(s, start, (a[0] + swing[k + 2], a[1] + swing[k + 2]), (leg, thick), MAIN)
+        _leg(s, start, (a[0] + swing[k + 2], a[1] + swing[k + 2]), (traits.leg, traits.thick), MAIN)
 
 
 def _mane(
@@ -245,52 +274,70 @@ WINGS = {  # outline from the shoulder, in units of the body's length
 }
 
 
-def bird(
-    s: Sketch,
-    moves: list[float],
-    flying: str = "",
-    length: float = 0.5,
-    girth: float = 0.34,
-    upright: float = 20.0,
-    neck: float = 0.15,
-    head: float = 0.15,
-    beak: float = 0.16,
-    bill: str = "cone",
-    leg: float = 0.3,
-    tail: float = 0.35,
-    fan: str = "wedge",
-    crest: str = "",
-    discs: bool = False,
-) -> None:
+class Bird(NamedTuple):
+    """What a class chooses of `bird`."""
+
+    flying: str = ""
+    length: float = 0.5
+    girth: float = 0.34
+    upright: float = 20.0
+    neck: float = 0.15
+    head: float = 0.15
+    beak: float = 0.16
+    bill: str = "cone"
+    leg: float = 0.3
+    tail: float = 0.35
+    fan: str = "wedge"
+    crest: str = ""
+    discs: bool = False
+
+
+def bird(s: Sketch, moves: list[float], traits: Bird) -> None:
     """A bird: standing or swimming (leg 0), or flying with a kind of wings."""
-    a = 90 + upright
-    front, rear = toward((0, 0), a, length / 2), toward((0, 0), a, -length / 2)
-    if flying:
-        wing = [(x * length * 1.3 + 0.05, y * 0.6 + 0.08 * moves[0]) for x, y in WINGS[flying]]
+    a = 90 + traits.upright
+    front, rear = toward((0, 0), a, traits.length / 2), toward((0, 0), a, -traits.length / 2)
+    if traits.flying:
+        wing = [
+            (x * traits.length * 1.3 + 0.05, y * 0.6 + 0.08 * moves[0])
+            for x, y in WINGS[traits.flying]
+        ]
         s.polygon([(x + 0.12, y * 0.9) for x, y in wing], MAIN + FAR)
-    _fan(s, rear, a, tail, fan)
-    if leg and not flying:
+    _fan(s, rear, a, traits.tail, traits.fan)
+    if traits.leg and not traits.flying:
         for k, shift in enumerate((0.05, -0.05)):
-            foot = (shift + 0.04 * moves[k], girth * 0.3 + leg)
-            s.limb((shift, girth * 0.25), foot, 0.045, 0.03, ACCENT)
+            foot = (shift + 0.04 * moves[k], traits.girth * 0.3 + traits.leg)
+            s.limb((shift, traits.girth * 0.25), foot, 0.045, 0.03, ACCENT)
             s.limb((foot[0] - 0.05, foot[1]), (foot[0] + 0.1, foot[1]), 0.035, 0.03, ACCENT)
-    s.ellipse((0, 0), length * 0.62, girth / 2, MAIN, turn=-upright)
-    belly = toward((0.0, girth * 0.12), a, length * 0.15)
-    s.ellipse(belly, length * 0.4, girth * 0.3, LIGHT, turn=-upright)
-    throat = toward(front, 150 + 10 * moves[2], neck)
-    bend = (throat[0] - neck * 0.16, (front[1] + throat[1]) / 2)
-    s.chain([toward((0, 0), a, length * 0.3), bend, throat], girth * 0.5, head * 0.9)
-    _crest(s, throat, head, crest)
-    s.ellipse(throat, head, head * 0.92)
-    if discs:
-        s.ellipse((throat[0] + head * 0.45, throat[1]), head * 0.5, head * 0.5, LIGHT)
-    _bill(s, (throat[0] + head * 0.8, throat[1]), (head, beak), bill)
-    s.ellipse((throat[0] + head * 0.42, throat[1] - head * 0.15), head * 0.22, head * 0.24, DARK)
-    if flying:
+    s.ellipse((0, 0), traits.length * 0.62, traits.girth / 2, MAIN, turn=-traits.upright)
+    belly = toward((0.0, traits.girth * 0.12), a, traits.length * 0.15)
+    s.ellipse(belly, traits.length * 0.4, traits.girth * 0.3, LIGHT, turn=-traits.upright)
+    throat = toward(front, 150 + 10 * moves[2], traits.neck)
+    bend = (throat[0] - traits.neck * 0.16, (front[1] + throat[1]) / 2)
+    s.chain(
+        [toward((0, 0), a, traits.length * 0.3), bend, throat],
+        traits.girth * 0.5,
+        traits.head * 0.9,
+    )
+    _crest(s, throat, traits.head, traits.crest)
+    s.ellipse(throat, traits.head, traits.head * 0.92)
+    if traits.discs:
+        s.circle((throat[0] + traits.head * 0.45, throat[1]), traits.head * 0.5, LIGHT)
+    _bill(s, (throat[0] + traits.head * 0.8, throat[1]), (traits.head, traits.beak), traits.bill)
+    s.ellipse(
+        (throat[0] + traits.head * 0.42, throat[1] - traits.head * 0.15),
+        traits.head * 0.22,
+        traits.head * 0.24,
+        DARK,
+    )
+    if traits.flying:
         s.polygon(wing, SECOND)
     else:
         s.ellipse(
-            (-length * 0.12, -girth * 0.02), length * 0.46, girth * 0.3, SECOND, turn=-upright
+            (-traits.length * 0.12, -traits.girth * 0.02),
+            traits.length * 0.46,
+            traits.girth * 0.3,
+            SECOND,
+            turn=-traits.upright,
         )
 
 
@@ -308,7 +355,7 @@ def _fan(s: Sketch, rear: Point, a: float, tail: float, fan: str) -> None:
         for spread in range(-20, 100, 15):
             tip = toward(rear, a - 180 - spread, tail)
             s.limb(rear, tip, 0.05, 0.16, SECOND)
-            s.ellipse(tip, 0.06, 0.06, ACCENT)
+            s.circle(tip, 0.06, ACCENT)
     elif fan == "train":
         s.chain(
             [rear, (rear[0] - tail * 0.6, rear[1] + 0.1), (rear[0] - tail, rear[1] + 0.4)],
@@ -408,63 +455,68 @@ def _spout(s: Sketch, h: float, d: float) -> None:
         )
 
 
-def fish(
-    s: Sketch,
-    moves: list[float],
-    length: float = 1.0,
-    depth: float = 0.4,
-    tailfin: str = "fan",
-    dorsal: str = "long",
-    snout: float = 0.0,
-    blunt: float = 0.0,
-    belly: bool = True,
-    spines: int = 0,
-    whiskers: bool = False,
-    spout: bool = False,
-) -> None:
+class Fish(NamedTuple):
+    """What a class chooses of `fish`."""
+
+    length: float = 1.0
+    depth: float = 0.4
+    tailfin: str = "fan"
+    dorsal: str = "long"
+    snout: float = 0.0
+    blunt: float = 0.0
+    belly: bool = True
+    spines: int = 0
+    whiskers: bool = False
+    spout: bool = False
+
+
+def fish(s: Sketch, moves: list[float], traits: Fish) -> None:
     """A swimmer, from goldfish to whale."""
     wag = 0.08 * moves[0]
-    tail = (-length / 2 + 0.08, wag)
+    tail = (-traits.length / 2 + 0.08, wag)
     s.polygon(
-        [(tail[0] + x * (0.6 + depth), tail[1] + y * (0.55 + depth)) for x, y in TAILFINS[tailfin]],
+        [
+            (tail[0] + x * (0.6 + traits.depth), tail[1] + y * (0.55 + traits.depth))
+            for x, y in TAILFINS[traits.tailfin]
+        ],
         SECOND,
     )
-    _dorsal(s, dorsal, length, depth)
-    for k in range(spines):
-        a = 360 * k / spines
-        s.limb((0, 0), toward((0, 0), a, depth * 0.72), 0.05, 0.01, DARK)
-    h, d = length / 2, depth / 2
-    nose = (h, -d * blunt), (h, d * blunt)
+    _dorsal(s, traits.dorsal, traits.length, traits.depth)
+    for k in range(traits.spines):
+        a = 360 * k / traits.spines
+        s.limb((0, 0), toward((0, 0), a, traits.depth * 0.72), 0.05, 0.01, DARK)
+    h, d = traits.length / 2, traits.depth / 2
+    nose = (h, -d * traits.blunt), (h, d * traits.blunt)
     upper = [
         (-h, wag - 0.05),
         (-h * 0.4, -d * 0.8),
         (h * 0.15, -d),
-        (h * 0.7, -d * (0.66 + blunt / 4)),
+        (h * 0.7, -d * (0.66 + traits.blunt / 4)),
         nose[0],
     ]
     lower = [
         nose[1],
-        (h * 0.7, d * (0.6 + blunt / 4)),
+        (h * 0.7, d * (0.6 + traits.blunt / 4)),
         (h * 0.1, d),
         (-h * 0.4, d * 0.72),
         (-h, wag + 0.05),
     ]
-    if snout:
-        s.limb((h * 0.8, 0), (h + snout, -0.02), d * 0.5, 0.02, METAL)
+    if traits.snout:
+        s.limb((h * 0.8, 0), (h + traits.snout, -0.02), d * 0.5, 0.02, METAL)
     s.polygon(upper + lower)
-    if belly:
+    if traits.belly:
         s.polygon(
             [(x, y * 0.9) for x, y in lower] + [(-h * 0.2, d * 0.3), (h * 0.5, d * 0.3)], LIGHT
         )
     s.polygon(
         ((h * 0.3, d * 0.2), (-0.02, d * 0.5 + 0.24 + 0.08 * moves[1]), (h * 0.02, d * 0.3)), SECOND
     )
-    s.ellipse((h * 0.68, -d * 0.2), 0.05, 0.05, LIGHT)
+    s.circle((h * 0.68, -d * 0.2), 0.05, LIGHT)
     s.ellipse((h * 0.69, -d * 0.2), 0.028, 0.03, DARK)
-    s.limb((h * 0.46, -d * 0.55), (h * 0.42, d * 0.5), 0.03, 0.03, DARK)
-    if whiskers:
+    s.bar((h * 0.46, -d * 0.55), (h * 0.42, d * 0.5), 0.03, DARK)
+    if traits.whiskers:
         _whiskers(s, h)
-    if spout:
+    if traits.spout:
         _spout(s, h, d)
 
 
@@ -493,114 +545,149 @@ def _claw(s: Sketch, side: int, head: tuple[float, float, float], claws: float) 
     )
 
 
-def arthropod(
-    s: Sketch,
-    moves: list[float],
-    segments: tuple = ((0.0, 0.2, 0.2), (0.4, 0.24, 0.3)),
-    legs: int = 6,
-    reach: float = 0.5,
-    knee: float = 0.25,
-    wings: str = "",
-    antennae: float = 0.3,
-    claws: float = 0.0,
-    sting: bool = False,
-    split: bool = False,
-    eyes: float = 0.05,
-) -> None:
+class Arthropod(NamedTuple):
+    """What a class chooses of `arthropod`."""
+
+    segments: tuple = ((0.0, 0.2, 0.2), (0.4, 0.24, 0.3))
+    legs: int = 6
+    reach: float = 0.5
+    knee: float = 0.25
+    wings: str = ""
+    antennae: float = 0.3
+    claws: float = 0.0
+    sting: bool = False
+    split: bool = False
+    eyes: float = 0.05
+
+
+def arthropod(s: Sketch, moves: list[float], traits: Arthropod) -> None:
     """Insects, spiders, crabs, from above. segments: (y, half width, half length), head first."""
-    first, last = segments[0], segments[-1]
-    middle = segments[min(1, len(segments) - 1)]
+    first, last = traits.segments[0], traits.segments[-1]
+    middle = traits.segments[min(1, len(traits.segments) - 1)]
     for side in (-1, 1):
-        for k in range(legs // 2):
-            share = k / max(1, legs // 2 - 1)
+        for k in range(traits.legs // 2):
+            share = k / max(1, traits.legs // 2 - 1)
             root = (0, middle[0] + middle[2] * (share - 0.5))
             out = 0.1 * moves[(2 * k + (side > 0)) % 12]
-            joint = (side * reach * 0.55, root[1] + (share - 0.5) * knee - 0.06 + out)
-            foot = (side * reach, root[1] + (share - 0.5) * 3 * knee + out)
+            joint = (side * traits.reach * 0.55, root[1] + (share - 0.5) * traits.knee - 0.06 + out)
+            foot = (side * traits.reach, root[1] + (share - 0.5) * 3 * traits.knee + out)
             s.chain([root, joint, foot], 0.07, 0.025, DARK)
-        for x, y, rx, ry, turn in INSECT_WINGS.get(wings, ()):
+        for x, y, rx, ry, turn in INSECT_WINGS.get(traits.wings, ()):
             s.ellipse((side * x, y), rx, ry, SECOND, turn=side * turn)
-            if wings in ("butterfly", "swallowtail", "moth"):
+            if traits.wings in ("butterfly", "swallowtail", "moth"):
                 s.ellipse((side * x * 1.05, y), rx * 0.35, ry * 0.4, ACCENT, turn=side * turn)
-        if antennae:
+        if traits.antennae:
             y = first[0] - first[2] * 0.6
             s.chain(
-                [(0, y), (side * 0.1, y - antennae * 0.6), (side * 0.22, y - antennae)],
+                [
+                    (0, y),
+                    (side * 0.1, y - traits.antennae * 0.6),
+                    (side * 0.22, y - traits.antennae),
+                ],
                 0.03,
                 0.03,
                 DARK,
             )
-        if claws:
-            _claw(s, side, first, claws)
-    if sting:
+        if traits.claws:
+            _claw(s, side, first, traits.claws)
+    if traits.sting:
         y = last[0] + last[2]
         points = [(0, y - 0.05), (0.04, y + 0.2), (0.2, y + 0.36), (0.36, y + 0.2), (0.3, y + 0.02)]
         s.chain(points, 0.13, 0.05)
-    for k, (y, rx, ry) in enumerate(reversed(segments)):
-        s.ellipse((0, y), rx, ry, DARK if k == len(segments) - 1 and len(segments) > 1 else MAIN)
-    if split:
-        s.limb((0, middle[0] - middle[2]), (0, middle[0] + middle[2]), 0.03, 0.03, DARK)
+    for k, (y, rx, ry) in enumerate(reversed(traits.segments)):
+        s.ellipse(
+            (0, y),
+            rx,
+            ry,
+            DARK if k == len(traits.segments) - 1 and len(traits.segments) > 1 else MAIN,
+        )
+    if traits.split:
+        s.bar((0, middle[0] - middle[2]), (0, middle[0] + middle[2]), 0.03, DARK)
     for side in (-1, 1):
-        s.ellipse((side * first[1] * 0.55, first[0] - first[2] * 0.5), eyes, eyes, LIGHT)
+        s.circle((side * first[1] * 0.55, first[0] - first[2] * 0.5), traits.eyes, LIGHT)
 
 
-def serpent(
-    s: Sketch,
-    moves: list[float],
-    waves: float = 1.6,
-    amplitude: float = 0.16,
-    width: float = 0.13,
-    taper: float = 0.2,
-    beads: int = 0,
-    hood: float = 0.0,
-    fin: bool = False,
-    legs: int = 0,
-    head: float = 1.0,
-) -> None:
+class Serpent(NamedTuple):
+    """What a class chooses of `serpent`."""
+
+    waves: float = 1.6
+    amplitude: float = 0.16
+    width: float = 0.13
+    taper: float = 0.2
+    beads: int = 0
+    hood: float = 0.0
+    fin: bool = False
+    legs: int = 0
+    head: float = 1.0
+
+
+def serpent(s: Sketch, moves: list[float], traits: Serpent) -> None:
     """A long body along a wave: snakes, eels, caterpillars, lizards with few legs."""
-    n = beads or 12
+    n = traits.beads or 12
     phase = 3 * moves[0]
     path = [
-        (-1 + 2 * k / n, amplitude * math.sin(2 * math.pi * waves * k / n + phase))
+        (-1 + 2 * k / n, traits.amplitude * math.sin(2 * math.pi * traits.waves * k / n + phase))
         for k in range(n + 1)
     ]
-    for k in range(legs):
-        x, y = path[3 + (k * (n - 4)) // max(1, legs)]
-        s.limb((x, y), (x + 0.05 * moves[k % 12], y + width * 1.1), width * 0.35, width * 0.2, DARK)
-    if fin:
-        s.chain([(x, y - width * 0.45) for x, y in path[2:-1]], width * 0.7, width * 0.7, SECOND)
-    if beads:
+    for k in range(traits.legs):
+        x, y = path[3 + (k * (n - 4)) // max(1, traits.legs)]
+        s.limb(
+            (x, y),
+            (x + 0.05 * moves[k % 12], y + traits.width * 1.1),
+            traits.width * 0.35,
+            traits.width * 0.2,
+            DARK,
+        )
+    if traits.fin:
+        s.chain(
+            [(x, y - traits.width * 0.45) for x, y in path[2:-1]],
+            traits.width * 0.7,
+            traits.width * 0.7,
+            SECOND,
+        )
+    if traits.beads:
         for k, (x, y) in enumerate(path):
-            s.ellipse((x, y), width * 0.62, width * 0.62, SECOND if k % 2 else MAIN)
+            s.circle((x, y), traits.width * 0.62, SECOND if k % 2 else MAIN)
     else:
-        s.chain(path, width * taper, width)
+        s.chain(path, traits.width * traits.taper, traits.width)
     x, y = path[-1]
-    if hood:
-        s.ellipse((x - 0.02, y), width * 0.7, hood, MAIN)
-    s.ellipse((x + width * 0.4, y), width * 0.8 * head, width * 0.6 * head, MAIN)
-    s.ellipse((x + width * 0.5, y - width * 0.25), width * 0.18, width * 0.18, DARK)
+    if traits.hood:
+        s.ellipse((x - 0.02, y), traits.width * 0.7, traits.hood, MAIN)
+    s.ellipse(
+        (x + traits.width * 0.4, y),
+        traits.width * 0.8 * traits.head,
+        traits.width * 0.6 * traits.head,
+        MAIN,
+    )
+    s.circle((x + traits.width * 0.5, y - traits.width * 0.25), traits.width * 0.18, DARK)
 
 
-def mollusc(
-    s: Sketch,
-    moves: list[float],
-    dome: tuple[float, float] = (0.4, 0.4),
-    arms: int = 8,
-    reach: float = 0.7,
-    width: float = 0.1,
-    curl: float = 0.2,
-    eyes: bool = True,
-    pointed: bool = False,
-) -> None:
+class Mollusc(NamedTuple):
+    """What a class chooses of `mollusc`."""
+
+    dome: tuple[float, float] = (0.4, 0.4)
+    arms: int = 8
+    reach: float = 0.7
+    width: float = 0.1
+    curl: float = 0.2
+    eyes: bool = True
+    pointed: bool = False
+
+
+def mollusc(s: Sketch, moves: list[float], traits: Mollusc) -> None:
     """A head with hanging arms: octopus, squid, jellyfish."""
-    rx, ry = dome
-    for k in range(arms):
-        share = k / (arms - 1) - 0.5
+    rx, ry = traits.dome
+    for k in range(traits.arms):
+        share = k / (traits.arms - 1) - 0.5
         x = 1.4 * rx * share
-        sway = curl * math.sin(2 * k + 3 * moves[k % 12])
-        points = [(x, 0), (x * 1.25 + sway * 0.3, reach * 0.4), (x * 1.4 + sway, reach)]
-        s.chain(points, width, width * 0.4, SECOND if k % 2 else MAIN)
-    if pointed:
+        sway = traits.curl * math.sin(2 * k + 3 * moves[k % 12])
+        points = [
+            (x, 0),
+            (x * 1.25 + sway * 0.3, traits.reach * 0.4),
+            (x * 1.4 + sway, traits.reach),
+        ]
+        s.chain(points, traits.width, traits.width * 0.4, SECOND if k % 2 else MAIN)
+    if traits.pointed:
         s.lathe(
             ((-ry * 2.4, 0.02), (-ry * 1.7, rx * 1.4), (-ry * 1.3, rx * 0.8), (0.1, rx * 0.9)), MAIN
         )
@@ -615,41 +702,59 @@ def mollusc(
             ),
             MAIN,
         )
-    if eyes:
+    if traits.eyes:
         for side in (-1, 1):
-            s.ellipse((side * rx * 0.45, -ry * 0.1), 0.09, 0.09, LIGHT)
-            s.ellipse((side * rx * 0.45, -ry * 0.08), 0.05, 0.05, DARK)
+            s.circle((side * rx * 0.45, -ry * 0.1), 0.09, LIGHT)
+            s.circle((side * rx * 0.45, -ry * 0.08), 0.05, DARK)
 
 
-def snail(
-    s: Sketch, moves: list[float], tall: float = 1.0, whorls: int = 3, foot: bool = True
-) -> None:
+class Snail(NamedTuple):
+    """What a class chooses of `snail`."""
+
+    tall: float = 1.0
+    whorls: int = 3
+    foot: bool = True
+
+
+def snail(s: Sketch, moves: list[float], traits: Snail) -> None:
     """A coiled shell, with or without its owner."""
-    if foot:
+    if traits.foot:
         s.limb((-0.6, 0.42), (0.6, 0.4), 0.1, 0.2, SECOND)
         s.limb((0.5, 0.4), (0.66, 0.1 + 0.05 * moves[0]), 0.18, 0.14, SECOND)
         for x in (0.62, 0.76):
             s.limb((0.66, 0.08), (x + 0.04 * moves[1], -0.16), 0.04, 0.05, SECOND)
-    for k in range(whorls):
-        r = 0.44 * (1 - k / (whorls + 0.5))
+    for k in range(traits.whorls):
+        r = 0.44 * (1 - k / (traits.whorls + 0.5))
         material = (MAIN, SECOND)[k % 2]
         s.ellipse(
-            (-0.05 + 0.05 * k, 0.06 - (tall - 1) * 0.3 * k),
+            (-0.05 + 0.05 * k, 0.06 - (traits.tall - 1) * 0.3 * k),
             r,
-            r * (0.95 if tall <= 1 else 0.8),
+            r * (0.95 if traits.tall <= 1 else 0.8),
             material,
         )
 
 
-def starfish(
-    s: Sketch, moves: list[float], arms: int = 5, thick: float = 0.3, spines: bool = False
-) -> None:
+class Starfish(NamedTuple):
+    """What a class chooses of `starfish`."""
+
+    arms: int = 5
+    thick: float = 0.3
+    spines: bool = False
+
+
+def starfish(s: Sketch, moves: list[float], traits: Starfish) -> None:
     """Arms around a middle, or spines around a ball."""
-    for k in range(arms):
-        a = 360 * k / arms + 6 * moves[k % 12]
+    for k in range(traits.arms):
+        a = 360 * k / traits.arms + 6 * moves[k % 12]
         tip = toward((0, 0), a, 1.0)
-        s.limb((0, 0), tip, thick, 0.03 if spines else thick * 0.4, DARK if spines else MAIN)
-        if not spines:
+        s.limb(
+            (0, 0),
+            tip,
+            traits.thick,
+            0.03 if traits.spines else traits.thick * 0.4,
+            DARK if traits.spines else MAIN,
+        )
+        if not traits.spines:
             for share in (0.35, 0.6, 0.82):
-                s.ellipse(toward((0, 0), a, share), thick * 0.14, thick * 0.14, SECOND)
-    s.ellipse((0, 0), 0.6 if spines else thick * 0.8, 0.6 if spines else thick * 0.8)
+                s.circle(toward((0, 0), a, share), traits.thick * 0.14, SECOND)
+    s.circle((0, 0), 0.6 if traits.spines else traits.thick * 0.8)

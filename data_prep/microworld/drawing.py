@@ -72,7 +72,8 @@ def sketch_of(thing: Thing) -> Sketch:
     """The parts of an object in its pose and proportions, in its own coordinates."""
     sketch = Sketch()
     numbers = jittered(thing.leaf.numbers, thing.factors)
-    RECIPES[thing.leaf.recipe].draw(sketch, thing.moves, **numbers)
+    recipe = RECIPES[thing.leaf.recipe]
+    recipe.draw(sketch, thing.moves, recipe.traits(**numbers))
     return sketch
 
 

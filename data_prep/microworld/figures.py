@@ -138,7 +138,7 @@ def _hat_helmet(s: Sketch, head: Point, lean: float) -> None:
 
 
 def _hat_bun(s: Sketch, head: Point, lean: float) -> None:
-    s.ellipse((head[0] - 0.04, head[1] - 0.19), 0.07, 0.07, HAIR)
+    s.circle((head[0] - 0.04, head[1] - 0.19), 0.07, HAIR)
 
 
 def _hat_hood(s: Sketch, head: Point, lean: float) -> None:
@@ -155,7 +155,7 @@ def _hat_bearskin(s: Sketch, head: Point, lean: float) -> None:
 
 def _hat_curls(s: Sketch, head: Point, lean: float) -> None:
     for dx, dy in ((-0.16, -0.02), (0.16, -0.02), (-0.1, -0.14), (0.1, -0.14), (0, -0.18)):
-        s.ellipse((head[0] + dx, head[1] + dy), 0.09, 0.09, ACCENT)
+        s.circle((head[0] + dx, head[1] + dy), 0.09, ACCENT)
 
 
 Painter = Callable[[Sketch, Point, float], None]
@@ -240,9 +240,9 @@ def _hold(s: Sketch, prop: str, hand: Point, forearm: float) -> None:
                 s.limb(*ends, width, width, material)
             else:
                 for end in ends:
-                    s.ellipse(end, width, width, material)
+                    s.circle(end, width, material)
         elif kind == "disc":
-            s.ellipse(center, rest[0], rest[0], rest[1])
+            s.circle(center, rest[0], rest[1])
         elif kind == "drop":
             s.ellipse((center[0], center[1] - rest[1] / 2), rest[0], rest[1], rest[2])
         elif kind == "dome":
@@ -297,7 +297,7 @@ def _arm(
     skin = SKIN + (material & FAR)
     s.limb(shoulder, elbow, 0.13 * stout, 0.1 * stout, material, upper)
     s.limb(elbow, wrist, 0.1 * stout, 0.08, skin, lower)
-    s.ellipse(wrist, 0.055, 0.055, skin, name=f"{side}_hand")
+    s.circle(wrist, 0.055, skin, name=f"{side}_hand")
     s.joint(f"{side}_shoulder", shoulder, upper, "trunk")
     s.joint(f"{side}_elbow", elbow, upper, lower)
     s.joint(f"{side}_wrist", wrist, lower, f"{side}_hand")
@@ -339,18 +339,20 @@ def _head(s: Sketch, head: Point, turn: float, view: str, hat: str) -> None:
         HATS[hat](s, head, turn)
 
 
-def figure(
-    s: Sketch,
-    moves: list[float],
-    pose: str = "stand",
-    hat: str = "",
-    left: str = "",
-    right: str = "",
-    wear: str = "trousers",
-    stout: float = 1.0,
-) -> None:
+class Figure(NamedTuple):
+    """What a class chooses of `figure`."""
+
+    pose: str = "stand"
+    hat: str = ""
+    left: str = ""
+    right: str = ""
+    wear: str = "trousers"
+    stout: float = 1.0
+
+
+def figure(s: Sketch, moves: list[float], traits: Figure) -> None:
     """A person. moves: twelve numbers in [-1, 1] that sway the pose by a few degrees."""
-    p = POSES[pose]
+    p = POSES[traits.pose]
     sway = [9 * m for m in moves]
     t = p.turn
     limb = {
@@ -369,28 +371,28 @@ def figure(
         "right": toward(top, across, -shoulder_half),
     }
     side_view = p.view == "side"
-    sleeve, leg = MAIN, LEGS.get(wear, SECOND)
+    sleeve, leg = MAIN, LEGS.get(traits.wear, SECOND)
     wrists: dict[str, Point] = {}
-    _leg(s, "left", hip["left"], limb["left_leg"], leg + FAR * side_view, stout)
+    _leg(s, "left", hip["left"], limb["left_leg"], leg + FAR * side_view, traits.stout)
     first_arm = side_view or p.view == "back"
     if first_arm:
         wrists["left"] = _arm(
-            s, "left", shoulder["left"], limb["left_arm"], sleeve + FAR * side_view, stout
+            s, "left", shoulder["left"], limb["left_arm"], sleeve + FAR * side_view, traits.stout
         )
-        if left:
-            _hold(s, left, wrists["left"], limb["left_arm"][1])
-    _leg(s, "right", hip["right"], limb["right_leg"], leg, stout)
-    _trunk(s, hips, neck, across, (abs(shoulder_half), abs(hip_half)), stout)
-    _clothes(s, wear, hips, limb, across)
-    s.limb(neck, head, 0.1, 0.1, SKIN, "neck")
-    _head(s, head, up - 180, p.view, hat)
+        if traits.left:
+            _hold(s, traits.left, wrists["left"], limb["left_arm"][1])
+    _leg(s, "right", hip["right"], limb["right_leg"], leg, traits.stout)
+    _trunk(s, hips, neck, across, (abs(shoulder_half), abs(hip_half)), traits.stout)
+    _clothes(s, traits.wear, hips, limb, across)
+    s.bar(neck, head, 0.1, SKIN, "neck")
+    _head(s, head, up - 180, p.view, traits.hat)
     if not first_arm:
-        wrists["left"] = _arm(s, "left", shoulder["left"], limb["left_arm"], sleeve, stout)
-        if left:
-            _hold(s, left, wrists["left"], limb["left_arm"][1])
-    wrists["right"] = _arm(s, "right", shoulder["right"], limb["right_arm"], sleeve, stout)
-    if right:
-        _hold(s, right, wrists["right"], limb["right_arm"][1])
+        wrists["left"] = _arm(s, "left", shoulder["left"], limb["left_arm"], sleeve, traits.stout)
+        if traits.left:
+            _hold(s, traits.left, wrists["left"], limb["left_arm"][1])
+    wrists["right"] = _arm(s, "right", shoulder["right"], limb["right_arm"], sleeve, traits.stout)
+    if traits.right:
+        _hold(s, traits.right, wrists["right"], limb["right_arm"][1])
 
 
 def _trunk(

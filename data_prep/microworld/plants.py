@@ -1,6 +1,7 @@
 """Recipes of plants, fruits and fungi."""
 
 import math
+from typing import NamedTuple
 
 from data_prep.microworld.sketch import (
     ACCENT,
@@ -14,54 +15,64 @@ from data_prep.microworld.sketch import (
 )
 
 
-def tree(
-    s: Sketch,
-    moves: list[float],
-    crown: str = "round",
-    trunk: float = 0.6,
-    width: float = 0.14,
-    spread: float = 0.6,
-    height: float = 0.9,
-    tiers: int = 4,
-    dots: int = 0,
-) -> None:
+class Tree(NamedTuple):
+    """What a class chooses of `tree`."""
+
+    crown: str = "round"
+    trunk: float = 0.6
+    width: float = 0.14
+    spread: float = 0.6
+    height: float = 0.9
+    tiers: int = 4
+    dots: int = 0
+
+
+def tree(s: Sketch, moves: list[float], traits: Tree) -> None:
     """Trees by the shape of their crown; ACCENT is the bark, MAIN the leaves."""
-    top = -trunk
-    if crown == "palm":
+    top = -traits.trunk
+    if traits.crown == "palm":
         s.chain(
-            [(0, 0), (0.06, top * 0.6), (0.14 + 0.1 * moves[0], top - height * 0.3)],
-            width,
-            width * 0.7,
+            [(0, 0), (0.06, top * 0.6), (0.14 + 0.1 * moves[0], top - traits.height * 0.3)],
+            traits.width,
+            traits.width * 0.7,
             ACCENT,
         )
-        head = (0.14 + 0.1 * moves[0], top - height * 0.3)
+        head = (0.14 + 0.1 * moves[0], top - traits.height * 0.3)
         for k in range(7):
-            middle = toward(head, 180 + (k - 3) * 42, spread * 0.5)
+            middle = toward(head, 180 + (k - 3) * 42, traits.spread * 0.5)
             s.chain(
                 [head, middle, (middle[0] + (middle[0] - head[0]) * 0.9, middle[1] + 0.3)],
                 0.15,
                 0.04,
                 MAIN if k % 2 else MAIN + FAR,
             )
-    elif crown in ("bare", "boab"):
-        s.limb((0, 0), (0, top), width * 1.4, width * (1 if crown == "bare" else 1.2), ACCENT)
-        for k in range(tiers):
-            angle = 180 + (k - (tiers - 1) / 2) * 130 / tiers + 6 * moves[k % 12]
-            elbow = toward((0, top + 0.04), angle, height * 0.55)
-            s.limb((0, top + 0.1), elbow, width * 0.7, width * 0.4, ACCENT)
+    elif traits.crown in ("bare", "boab"):
+        s.limb(
+            (0, 0),
+            (0, top),
+            traits.width * 1.4,
+            traits.width * (1 if traits.crown == "bare" else 1.2),
+            ACCENT,
+        )
+        for k in range(traits.tiers):
+            angle = 180 + (k - (traits.tiers - 1) / 2) * 130 / traits.tiers + 6 * moves[k % 12]
+            elbow = toward((0, top + 0.04), angle, traits.height * 0.55)
+            s.limb((0, top + 0.1), elbow, traits.width * 0.7, traits.width * 0.4, ACCENT)
             for fork in (-26, 26):
-                tip = toward(elbow, angle + fork, height * 0.4)
-                s.limb(elbow, tip, width * 0.35, 0.02, ACCENT)
-                if crown == "boab":
+                tip = toward(elbow, angle + fork, traits.height * 0.4)
+                s.limb(elbow, tip, traits.width * 0.35, 0.02, ACCENT)
+                if traits.crown == "boab":
                     s.ellipse(tip, 0.2, 0.1, MAIN)
     else:
-        s.limb((0, 0), (0, top - height * 0.3), width * 1.2, width * 0.7, ACCENT)
-        _crown(s, moves, crown, (top, spread, height, tiers))
-    for k in range(dots):
+        s.limb(
+            (0, 0), (0, top - traits.height * 0.3), traits.width * 1.2, traits.width * 0.7, ACCENT
+        )
+        _crown(s, moves, traits.crown, (top, traits.spread, traits.height, traits.tiers))
+    for k in range(traits.dots):
         turn = 2.4 * k  # the golden angle, nearly: spreads evenly
-        reach = 0.8 * spread * math.sqrt((k + 0.5) / dots)
-        dot = reach * math.cos(turn), top - height * 0.45 + reach * math.sin(turn) * 0.8
-        s.ellipse(dot, 0.07, 0.07, SECOND)
+        reach = 0.8 * traits.spread * math.sqrt((k + 0.5) / traits.dots)
+        dot = reach * math.cos(turn), top - traits.height * 0.45 + reach * math.sin(turn) * 0.8
+        s.circle(dot, 0.07, SECOND)
 
 
 def _crown(
@@ -123,26 +134,33 @@ def _crown(
         s.ellipse((0, top - height * 0.4), spread, height * 0.58)
 
 
-def flower(
-    s: Sketch,
-    moves: list[float],
-    petals: int = 8,
-    reach: float = 0.34,
-    width: float = 0.14,
-    center: float = 0.14,
-    stem: float = 0.9,
-    leaves: int = 2,
-    form: str = "open",
-    tip: float = 0.4,
-    blooms: int = 1,
-) -> None:
+class Flower(NamedTuple):
+    """What a class chooses of `flower`."""
+
+    petals: int = 8
+    reach: float = 0.34
+    width: float = 0.14
+    center: float = 0.14
+    stem: float = 0.9
+    leaves: int = 2
+    form: str = "open"
+    tip: float = 0.4
+    blooms: int = 1
+
+
+def flower(s: Sketch, moves: list[float], traits: Flower) -> None:
     """Flowers by their petals. SECOND is the green of stem and leaves."""
-    for b in range(blooms):
-        lean = (b - (blooms - 1) / 2) * 0.5 + 0.12 * moves[0]
-        head = (lean, -stem * (1 - 0.16 * (b % 2)))
-        s.chain([(0, 0), (lean * 0.3, -stem * 0.5), head], 0.06, 0.05, SECOND)
-        _bloom(s, head, (petals, reach, width, center, tip), form)
-    for k in range(leaves):
+    for b in range(traits.blooms):
+        lean = (b - (traits.blooms - 1) / 2) * 0.5 + 0.12 * moves[0]
+        head = (lean, -traits.stem * (1 - 0.16 * (b % 2)))
+        s.chain([(0, 0), (lean * 0.3, -traits.stem * 0.5), head], 0.06, 0.05, SECOND)
+        _bloom(
+            s,
+            head,
+            (traits.petals, traits.reach, traits.width, traits.center, traits.tip),
+            traits.form,
+        )
+    for k in range(traits.leaves):
         side = -1 if k % 2 else 1
         y = -0.12 - 0.14 * k
         s.limb((0, y), (side * (0.3 + 0.05 * moves[k]), y - 0.22), 0.1, 0.02, SECOND)
@@ -181,8 +199,8 @@ def _bloom(s: Sketch, head: tuple[float, float], size: tuple, form: str) -> None
     elif form == "globe":
         for k in range(petals * 2):
             p = toward(head, 360 * k / petals / 2, reach)
-            s.limb(head, p, 0.02, 0.02, LIGHT)
-            s.ellipse(p, 0.035, 0.035, MAIN)
+            s.bar(head, p, 0.02, LIGHT)
+            s.circle(p, 0.035, MAIN)
     elif form == "whorl":
         for k, share in enumerate((1, 0.8, 0.6, 0.4, 0.22)):
             for j in range(4):
@@ -204,29 +222,31 @@ def _bloom(s: Sketch, head: tuple[float, float], size: tuple, form: str) -> None
                 width * (0.3 + tip),
                 MAIN if k % 2 else MAIN + FAR,
             )
-        s.ellipse(head, center, center, ACCENT)
+        s.circle(head, center, ACCENT)
 
 
-def succulent(
-    s: Sketch,
-    moves: list[float],
-    body: tuple[float, float] = (0.2, 0.9),
-    arms: int = 2,
-    ribs: int = 2,
-    pads: int = 0,
-    rosette: int = 0,
-    pot: bool = False,
-    bloom: bool = False,
-) -> None:
+class Succulent(NamedTuple):
+    """What a class chooses of `succulent`."""
+
+    body: tuple[float, float] = (0.2, 0.9)
+    arms: int = 2
+    ribs: int = 2
+    pads: int = 0
+    rosette: int = 0
+    pot: bool = False
+    bloom: bool = False
+
+
+def succulent(s: Sketch, moves: list[float], traits: Succulent) -> None:
     """Cacti, agaves and pot plants."""
-    rx, high = body
-    if pads:
-        for k in range(pads):
+    rx, high = traits.body
+    if traits.pads:
+        for k in range(traits.pads):
             x, y = ((0, -0.3), (-0.3, -0.72), (0.3, -0.66), (0.02, -0.98), (0.5, -1.02))[k % 5]
             s.ellipse((x, y), 0.2, 0.3, MAIN, turn=30 * (k % 3 - 1))
-    elif rosette:
-        for k in range(rosette):
-            a = 180 + (k - (rosette - 1) / 2) * 170 / rosette
+    elif traits.rosette:
+        for k in range(traits.rosette):
+            a = 180 + (k - (traits.rosette - 1) / 2) * 170 / traits.rosette
             s.limb(
                 (0, 0),
                 toward((0, 0), a + 4 * moves[k % 12], high),
@@ -235,123 +255,144 @@ def succulent(
                 MAIN if k % 2 else MAIN + FAR,
             )
     else:
-        for k in range(arms):
+        for k in range(traits.arms):
             side = -1 if k % 2 else 1
             y = -high * (0.4 + 0.16 * k)
             s.chain(
                 [(0, y), (side * rx * 2.4, y), (side * rx * 2.5, y - high * 0.36)], rx * 1.1, rx
             )
         s.limb((0, 0), (0, -high), rx * 2, rx * 1.8)
-        for k in range(ribs):
-            x = rx * 1.3 * (k / max(1, ribs - 1) - 0.5)
-            s.limb((x, -0.02), (x, -high), 0.025, 0.025, DARK)
-        if bloom:
+        for k in range(traits.ribs):
+            x = rx * 1.3 * (k / max(1, traits.ribs - 1) - 0.5)
+            s.bar((x, -0.02), (x, -high), 0.025, DARK)
+        if traits.bloom:
             s.star((0, -high - rx), 6, 0.16, 0.5, ACCENT)
-    if pot:
+    if traits.pot:
         s.lathe(((-0.08, 0.34), (0.06, 0.34), (0.06, 0.28), (0.5, 0.2)), ACCENT)
 
 
-def frond(
-    s: Sketch,
-    moves: list[float],
-    fronds: int = 5,
-    length: float = 1.0,
-    leaflets: int = 6,
-    blade: float = 0.24,
-    spread: float = 140.0,
-    ears: float = 0.0,
-) -> None:
+class Frond(NamedTuple):
+    """What a class chooses of `frond`."""
+
+    fronds: int = 5
+    length: float = 1.0
+    leaflets: int = 6
+    blade: float = 0.24
+    spread: float = 140.0
+    ears: float = 0.0
+
+
+def frond(s: Sketch, moves: list[float], traits: Frond) -> None:
     """Ferns, grasses, reeds and ears of corn: stems that rise from one root."""
-    for k in range(fronds):
-        a = 180 + (k - (fronds - 1) / 2) * spread / max(1, fronds) + 5 * moves[k % 12]
-        tip = toward((0, 0), a, length)
-        s.limb((0, 0), tip, 0.06, 0.03, SECOND if leaflets else MAIN)
-        for j in range(leaflets):
-            at = toward((0, 0), a, length * (j + 1.5) / (leaflets + 1))
+    for k in range(traits.fronds):
+        a = (
+            180
+            + (k - (traits.fronds - 1) / 2) * traits.spread / max(1, traits.fronds)
+            + 5 * moves[k % 12]
+        )
+        tip = toward((0, 0), a, traits.length)
+        s.limb((0, 0), tip, 0.06, 0.03, SECOND if traits.leaflets else MAIN)
+        for j in range(traits.leaflets):
+            at = toward((0, 0), a, traits.length * (j + 1.5) / (traits.leaflets + 1))
             for side in (-62, 62):
-                s.limb(at, toward(at, a + side, blade * (1 - 0.6 * j / leaflets)), 0.09, 0.02)
-        if ears:
+                s.limb(
+                    at,
+                    toward(at, a + side, traits.blade * (1 - 0.6 * j / traits.leaflets)),
+                    0.09,
+                    0.02,
+                )
+        if traits.ears:
             s.limb(
-                toward((0, 0), a, length * 0.86),
-                toward((0, 0), a, length + ears),
+                toward((0, 0), a, traits.length * 0.86),
+                toward((0, 0), a, traits.length + traits.ears),
                 0.14,
                 0.1,
                 ACCENT,
             )
 
 
-def fruit(
-    s: Sketch,
-    moves: list[float],
-    form: tuple = ((-0.5, 0.1), (-0.4, 0.34), (0.0, 0.5), (0.4, 0.36), (0.5, 0.1)),
-    cluster: tuple = ((0.0, 0.0),),
-    stem: float = 0.2,
-    leaves: int = 1,
-    tuft: int = 0,
-    ribs: int = 0,
-    bend: float = 0.0,
-    slice_: bool = False,
-    caps: bool = False,
-    seeds: int = 0,
-) -> None:
+class Fruit(NamedTuple):
+    """What a class chooses of `fruit`."""
+
+    form: tuple = ((-0.5, 0.1), (-0.4, 0.34), (0.0, 0.5), (0.4, 0.36), (0.5, 0.1))
+    cluster: tuple = ((0.0, 0.0),)
+    stem: float = 0.2
+    leaves: int = 1
+    tuft: int = 0
+    ribs: int = 0
+    bend: float = 0.0
+    slice_: bool = False
+    caps: bool = False
+    seeds: int = 0
+
+
+def fruit(s: Sketch, moves: list[float], traits: Fruit) -> None:
     """Fruits and vegetables: a lathe of knots (y, half width), alone or in clusters."""
-    top = form[0][0]
-    for k in range(tuft):
-        a = 180 + (k - (tuft - 1) / 2) * 120 / max(1, tuft)
+    top = traits.form[0][0]
+    for k in range(traits.tuft):
+        a = 180 + (k - (traits.tuft - 1) / 2) * 120 / max(1, traits.tuft)
         s.limb((0, top + 0.08), toward((0, top), a + 4 * moves[k], 0.5), 0.12, 0.02, SECOND)
-    for cx, cy in cluster:
-        if stem:
-            s.limb((cx, cy + top + 0.06), (cx * 0.2, top - stem), 0.05, 0.06, DARK)
-        if bend:
-            knots = [(r, y) for y, r in form]
-            path = [(bend * (1 - (2 * y) ** 2), y) for _, y in knots]
-            s.chain(path, form[0][1] * 2, form[-1][1] * 2)
+    for cx, cy in traits.cluster:
+        if traits.stem:
+            s.limb((cx, cy + top + 0.06), (cx * 0.2, top - traits.stem), 0.05, 0.06, DARK)
+        if traits.bend:
+            knots = [(r, y) for y, r in traits.form]
+            path = [(traits.bend * (1 - (2 * y) ** 2), y) for _, y in knots]
+            s.chain(path, traits.form[0][1] * 2, traits.form[-1][1] * 2)
             for (x0, y0), (x1, y1), (r, _) in zip(path, path[1:], knots):
-                s.limb((x0, y0), (x1, y1), r * 2, r * 2)
+                s.bar((x0, y0), (x1, y1), r * 2)
         else:
-            s.lathe([(y + cy, r) for y, r in form], MAIN, cx)
-        for k in range(ribs):
-            share = (k + 0.5) / ribs - 0.5
+            s.lathe([(y + cy, r) for y, r in traits.form], MAIN, cx)
+        for k in range(traits.ribs):
+            share = (k + 0.5) / traits.ribs - 0.5
             s.lathe(
-                [(y * 0.9 + cy, r * 0.12) for y, r in form],
+                [(y * 0.9 + cy, r * 0.12) for y, r in traits.form],
                 MAIN + FAR,
-                cx + share * 1.5 * max(r for _, r in form),
+                cx + share * 1.5 * max(r for _, r in traits.form),
             )
-        for k in range(seeds):
-            a, r = 2.4 * k, 0.7 * math.sqrt((k + 0.5) / seeds)
-            widest = max(r for _, r in form)
+        for k in range(traits.seeds):
+            a, r = 2.4 * k, 0.7 * math.sqrt((k + 0.5) / traits.seeds)
+            widest = max(r for _, r in traits.form)
             s.ellipse(
                 (cx + widest * r * math.cos(a), cy + 0.42 * r * math.sin(a)), 0.04, 0.055, LIGHT
             )
-    if slice_:
-        s.lathe([(y * 0.86, r * 0.86) for y, r in form], ACCENT)
-        s.lathe([(y * 0.3, r * 0.3) for y, r in form], DARK)
-    if caps:
+    if traits.slice_:
+        s.lathe([(y * 0.86, r * 0.86) for y, r in traits.form], ACCENT)
+        s.lathe([(y * 0.3, r * 0.3) for y, r in traits.form], DARK)
+    if traits.caps:
         s.star((0, top + 0.06), 6, 0.3, 0.45, SECOND)
-    for k in range(leaves):
+    for k in range(traits.leaves):
         side = 1 if k % 2 == 0 else -1
-        s.limb((0.02, top - stem * 0.6), (side * 0.34, top - stem - 0.1), 0.16, 0.03, SECOND)
+        s.limb(
+            (0.02, top - traits.stem * 0.6),
+            (side * 0.34, top - traits.stem - 0.1),
+            0.16,
+            0.03,
+            SECOND,
+        )
 
 
-def fungus(
-    s: Sketch,
-    moves: list[float],
-    cap: tuple[float, float] = (0.5, 0.36),
-    stalk: tuple[float, float] = (0.16, 0.5),
-    ring: bool = False,
-    spots: int = 0,
-    bell: bool = False,
-    group: int = 1,
-) -> None:
+class Fungus(NamedTuple):
+    """What a class chooses of `fungus`."""
+
+    cap: tuple[float, float] = (0.5, 0.36)
+    stalk: tuple[float, float] = (0.16, 0.5)
+    ring: bool = False
+    spots: int = 0
+    bell: bool = False
+    group: int = 1
+
+
+def fungus(s: Sketch, moves: list[float], traits: Fungus) -> None:
     """Mushrooms."""
-    for g in range(group):
+    for g in range(traits.group):
         x, scale = (0.0, 1.0) if g == 0 else ((-0.5, 0.55) if g == 1 else (0.5, 0.65))
-        w, h = stalk[0] * scale, stalk[1] * scale
+        w, h = traits.stalk[0] * scale, traits.stalk[1] * scale
         s.lathe(((-h, w * 0.8), (-h * 0.4, w * 0.9), (0, w * 1.3)), LIGHT, x)
-        if ring:
+        if traits.ring:
             s.ellipse((x, -h * 0.7), w * 1.8, 0.05, LIGHT)
-        rx, ry = cap[0] * scale, cap[1] * scale
-        if bell:
+        rx, ry = traits.cap[0] * scale, traits.cap[1] * scale
+        if traits.bell:
             s.lathe(((-h - ry * 1.8, 0.05), (-h - ry, rx * 0.7), (-h + 0.1, rx)), MAIN, x)
         else:
             s.lathe(
@@ -364,7 +405,7 @@ def fungus(
                 MAIN,
                 x,
             )
-        for k in range(spots):
+        for k in range(traits.spots):
             a = 2.4 * k + g
             s.ellipse(
                 (x + rx * 0.6 * math.cos(a), -h - ry * 0.45 + ry * 0.3 * math.sin(a)),

@@ -65,6 +65,10 @@ class Sketch:
         points = [(x + a * u + b * v, y + d * u + e * v) for u, v in circle]
         self.polygon(points, material, name)
 
+    def circle(self, center: Point, radius: float, material: int = MAIN, name: str = "") -> None:
+        """An ellipse with equal half axes."""
+        self.ellipse(center, radius, radius, material, name=name)
+
     def limb(
         self,
         start: Point,
@@ -83,6 +87,12 @@ class Sketch:
         points = [(x1 + c1 * u - s1 * v, y1 + s1 * u + c1 * v) for u, v in _CAP]
         points += [(x0 - c0 * u + s0 * v, y0 - s0 * u - c0 * v) for u, v in _CAP]
         self.polygon(points, material, name)
+
+    def bar(
+        self, start: Point, end: Point, width: float, material: int = MAIN, name: str = ""
+    ) -> None:
+        """A limb that doesn't taper."""
+        self.limb(start, end, width, width, material, name)
 
     def chain(
         self, points: Sequence[Point], width: float, end_width: float, material: int = MAIN

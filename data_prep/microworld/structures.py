@@ -1,6 +1,7 @@
 """Recipes of buildings and furniture."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from data_prep.microworld.sketch import (
     ACCENT,
@@ -53,8 +54,8 @@ def _spire(s: Sketch, x: float, y: float, w: float, h: float) -> None:
 
 def _cross(s: Sketch, x: float, y: float, w: float, h: float) -> None:
     _spire(s, x, y, w, h)
-    s.limb((x, y - h * 1.95), (x, y - h * 2.0 - 0.3), 0.045, 0.045, METAL)
-    s.limb((x - 0.09, y - h * 2.0 - 0.2), (x + 0.09, y - h * 2.0 - 0.2), 0.045, 0.045, METAL)
+    s.bar((x, y - h * 1.95), (x, y - h * 2.0 - 0.3), 0.045, METAL)
+    s.bar((x - 0.09, y - h * 2.0 - 0.2), (x + 0.09, y - h * 2.0 - 0.2), 0.045, METAL)
 
 
 def _battlement(s: Sketch, x: float, y: float, w: float, h: float) -> None:
@@ -135,57 +136,65 @@ def _bands(s: Sketch, block: tuple[float, float, float, float], bands: int) -> N
         )
 
 
-def building(
-    s: Sketch,
-    moves: list[float],
-    blocks: tuple = ((0.0, 0.6, 0.7, "gable"),),
-    roof: float = 0.5,
-    windows: int = 2,
-    storeys: int = 1,
-    door: float = 0.34,
-    arch: bool = False,
-    chimneys: int = 0,
-    bands: int = 0,
-    sails: bool = False,
-    columns: int = 0,
-    stilts: float = 0.0,
-    taper: float = 1.0,
-    smoke: bool = False,
-    dish: bool = False,
-) -> None:
+class Building(NamedTuple):
+    """What a class chooses of `building`."""
+
+    blocks: tuple = ((0.0, 0.6, 0.7, "gable"),)
+    roof: float = 0.5
+    windows: int = 2
+    storeys: int = 1
+    door: float = 0.34
+    arch: bool = False
+    chimneys: int = 0
+    bands: int = 0
+    sails: bool = False
+    columns: int = 0
+    stilts: float = 0.0
+    taper: float = 1.0
+    smoke: bool = False
+    dish: bool = False
+
+
+def building(s: Sketch, moves: list[float], traits: Building) -> None:
     """Blocks side by side or one upon another. blocks: (middle, half width, height, roof), where a
     middle of None stacks the block upon the last."""
-    y = -stilts
+    y = -traits.stilts
     last = 0.0
-    for k in range(chimneys):
-        x = blocks[0][1] * (0.5 - 0.5 * k)
-        s.box(x - 0.08, -blocks[0][2] - roof * 1.25, x + 0.08, -blocks[0][2] * 0.5, DARK)
-        if smoke:
-            s.ellipse((x - 0.1, -blocks[0][2] - roof * 1.4), 0.16, 0.1, LIGHT)
-    for x in (-0.8, -0.3, 0.3, 0.8) if stilts else ():
-        s.limb((x * blocks[0][1], 0), (x * blocks[0][1], y), 0.05, 0.05, DARK)
-    for middle, half, height, kind in blocks:
+    for k in range(traits.chimneys):
+        x = traits.blocks[0][1] * (0.5 - 0.5 * k)
+        s.box(
+            x - 0.08,
+            -traits.blocks[0][2] - traits.roof * 1.25,
+            x + 0.08,
+            -traits.blocks[0][2] * 0.5,
+            DARK,
+        )
+        if traits.smoke:
+            s.ellipse((x - 0.1, -traits.blocks[0][2] - traits.roof * 1.4), 0.16, 0.1, LIGHT)
+    for x in (-0.8, -0.3, 0.3, 0.8) if traits.stilts else ():
+        s.bar((x * traits.blocks[0][1], 0), (x * traits.blocks[0][1], y), 0.05, DARK)
+    for middle, half, height, kind in traits.blocks:
         base = last if middle is None else y
         x = middle or 0.0
         top = base - height
-        s.lathe(((top, half * taper), (base, half)), MAIN, x)
-        _bands(s, (x, top, half * taper, height), bands)
-        _windows(s, (x, base, half * taper, height), windows, storeys)
+        s.lathe(((top, half * traits.taper), (base, half)), MAIN, x)
+        _bands(s, (x, top, half * traits.taper, height), traits.bands)
+        _windows(s, (x, base, half * traits.taper, height), traits.windows, traits.storeys)
         if kind:
-            ROOFS[kind](s, x, top, half * taper, roof)
-        last = top - (roof * 0.9 if kind == "pagoda" else 0)
-    for k in range(columns):
-        x = blocks[0][1] * (2 * (k + 0.5) / columns - 1)
-        s.box(x - 0.055, y - blocks[0][2], x + 0.055, y, LIGHT)
-    if door:
-        half = door * 0.32
-        s.box(-half, y - door, half, y, HOLE if arch else DARK)
-        if arch:
-            s.ellipse((0, y - door), half, half, HOLE)
-    if sails:
-        _sails(s, (0.0, last - roof * 0.2), 45 + 30 * moves[0])
-    if dish:
-        s.ellipse((0.1, last - roof * 0.5), 0.3, 0.18, METAL, turn=-40)
+            ROOFS[kind](s, x, top, half * traits.taper, traits.roof)
+        last = top - (traits.roof * 0.9 if kind == "pagoda" else 0)
+    for k in range(traits.columns):
+        x = traits.blocks[0][1] * (2 * (k + 0.5) / traits.columns - 1)
+        s.box(x - 0.055, y - traits.blocks[0][2], x + 0.055, y, LIGHT)
+    if traits.door:
+        half = traits.door * 0.32
+        s.box(-half, y - traits.door, half, y, HOLE if traits.arch else DARK)
+        if traits.arch:
+            s.circle((0, y - traits.door), half, HOLE)
+    if traits.sails:
+        _sails(s, (0.0, last - traits.roof * 0.2), 45 + 30 * moves[0])
+    if traits.dish:
+        s.ellipse((0.1, last - traits.roof * 0.5), 0.3, 0.18, METAL, turn=-40)
 
 
 def _windows(
@@ -199,99 +208,123 @@ def _windows(
             s.box(left, top, left + 0.9 * half / across, top + height * 0.5 / storeys, GLASS)
 
 
-def bridge(
-    s: Sketch,
-    moves: list[float],
-    arches: int = 3,
-    deck: float = 0.12,
-    high: float = 0.5,
-    towers: int = 0,
-    rise: float = 0.0,
-    aqueduct: bool = False,
-    truss: bool = False,
-) -> None:
+class Bridge(NamedTuple):
+    """What a class chooses of `bridge`."""
+
+    arches: int = 3
+    deck: float = 0.12
+    high: float = 0.5
+    towers: int = 0
+    rise: float = 0.0
+    aqueduct: bool = False
+    truss: bool = False
+
+
+def bridge(s: Sketch, moves: list[float], traits: Bridge) -> None:
     """Bridges by what holds them."""
-    s.box(-1.2, -high, 1.2, -high + deck, SECOND)
-    if towers:
+    s.box(-1.2, -traits.high, 1.2, -traits.high + traits.deck, SECOND)
+    if traits.towers:
         for x in (-0.55, 0.55):
-            s.box(x - 0.07, -high - 0.6, x + 0.07, 0.1, MAIN)
+            s.box(x - 0.07, -traits.high - 0.6, x + 0.07, 0.1, MAIN)
         for x0, x1, sag in ((-1.2, -0.55, 0), (-0.55, 0.55, 1), (0.55, 1.2, 0)):
             if sag:
                 s.chain(
-                    [(x0, -high - 0.55), (0, -high - 0.06), (x1, -high - 0.55)], 0.05, 0.05, DARK
+                    [
+                        (x0, -traits.high - 0.55),
+                        (0, -traits.high - 0.06),
+                        (x1, -traits.high - 0.55),
+                    ],
+                    0.05,
+                    0.05,
+                    DARK,
                 )
             else:
                 outer, inner = (x0, x1) if x0 < -1 else (x1, x0)
-                s.limb((outer, -high), (inner, -high - 0.55), 0.05, 0.05, DARK)
+                s.bar((outer, -traits.high), (inner, -traits.high - 0.55), 0.05, DARK)
         for k in range(11):
             x = -0.45 + 0.09 * k
-            s.limb((x, -high), (x, -high - 0.1 - abs(x) * 0.8), 0.025, 0.025, DARK)
+            s.bar((x, -traits.high), (x, -traits.high - 0.1 - abs(x) * 0.8), 0.025, DARK)
         return
-    if truss:
+    if traits.truss:
         for k in range(6):
             x = -1.2 + 0.4 * k
-            s.limb((x, -high), (x + 0.2, -high - 0.4), 0.05, 0.05, MAIN)
-            s.limb((x + 0.2, -high - 0.4), (x + 0.4, -high), 0.05, 0.05, MAIN)
-        s.limb((-1, -high - 0.4), (1, -high - 0.4), 0.05, 0.05, MAIN)
+            s.bar((x, -traits.high), (x + 0.2, -traits.high - 0.4), 0.05, MAIN)
+            s.bar((x + 0.2, -traits.high - 0.4), (x + 0.4, -traits.high), 0.05, MAIN)
+        s.bar((-1, -traits.high - 0.4), (1, -traits.high - 0.4), 0.05, MAIN)
         for x in (-0.9, 0.9):
-            s.box(x - 0.08, -high, x + 0.08, 0.1, DARK)
+            s.box(x - 0.08, -traits.high, x + 0.08, 0.1, DARK)
         return
-    for level in range(2 if aqueduct else 1):
-        base = 0.1 - level * (high + 0.1)
-        top = base - high - 0.1
-        s.polygon(((-1.2, base), (-1.2, top), (0, top - rise), (1.2, top), (1.2, base)))
-        n = arches * (1 + level)
+    for level in range(2 if traits.aqueduct else 1):
+        base = 0.1 - level * (traits.high + 0.1)
+        top = base - traits.high - 0.1
+        s.polygon(((-1.2, base), (-1.2, top), (0, top - traits.rise), (1.2, top), (1.2, base)))
+        n = traits.arches * (1 + level)
         for k in range(n):
             x = -1.2 + 2.4 * (k + 0.5) / n
             r = 0.9 / n
-            s.box(x - r, base - high * 0.4, x + r, base + 0.02, HOLE)
-            s.ellipse((x, base - high * 0.4), r, min(r, high * 0.45), HOLE)
+            s.box(x - r, base - traits.high * 0.4, x + r, base + 0.02, HOLE)
+            s.ellipse((x, base - traits.high * 0.4), r, min(r, traits.high * 0.45), HOLE)
 
 
-def tent(
-    s: Sketch,
-    moves: list[float],
-    peaks: int = 1,
-    width: float = 0.9,
-    height: float = 0.9,
-    round_: bool = False,
-    poles: int = 0,
-    flag: bool = False,
-    walls: float = 0.0,
-) -> None:
+class Tent(NamedTuple):
+    """What a class chooses of `tent`."""
+
+    peaks: int = 1
+    width: float = 0.9
+    height: float = 0.9
+    round_: bool = False
+    poles: int = 0
+    flag: bool = False
+    walls: float = 0.0
+
+
+def tent(s: Sketch, moves: list[float], traits: Tent) -> None:
     """Tents, igloos and tepees."""
-    if round_:
+    if traits.round_:
         s.lathe(
             (
-                (-height, width * 0.3),
-                (-height * 0.8, width * 0.66),
-                (-height * 0.4, width * 0.95),
-                (0, width),
+                (-traits.height, traits.width * 0.3),
+                (-traits.height * 0.8, traits.width * 0.66),
+                (-traits.height * 0.4, traits.width * 0.95),
+                (0, traits.width),
             )
         )
-        s.ellipse((width * 0.35, -0.05), 0.26, 0.28, SECOND)
-        s.ellipse((width * 0.38, -0.02), 0.15, 0.18, DARK)
-        s.box(-width, 0, width, 0.25, HOLE)
+        s.ellipse((traits.width * 0.35, -0.05), 0.26, 0.28, SECOND)
+        s.ellipse((traits.width * 0.38, -0.02), 0.15, 0.18, DARK)
+        s.box(-traits.width, 0, traits.width, 0.25, HOLE)
         return
-    for k in range(poles):
-        s.limb((0.1 * (k - 1), -height * 1.25), (-0.5 * width * (k - 1), 0), 0.035, 0.035, DARK)
-    if walls:
-        s.box(-width, -walls, width, 0, SECOND)
-    for k in range(peaks):
-        x = (k - (peaks - 1) / 2) * 2 * width / peaks
-        half = width / peaks
-        s.polygon(((x - half, -walls), (x, -height - walls), (x + half, -walls)))
-        if flag:
-            s.limb((x, -height - walls), (x, -height - walls - 0.3), 0.03, 0.03, DARK)
+    for k in range(traits.poles):
+        s.bar(
+            (0.1 * (k - 1), -traits.height * 1.25), (-0.5 * traits.width * (k - 1), 0), 0.035, DARK
+        )
+    if traits.walls:
+        s.box(-traits.width, -traits.walls, traits.width, 0, SECOND)
+    for k in range(traits.peaks):
+        x = (k - (traits.peaks - 1) / 2) * 2 * traits.width / traits.peaks
+        half = traits.width / traits.peaks
+        s.polygon(
+            (
+                (x - half, -traits.walls),
+                (x, -traits.height - traits.walls),
+                (x + half, -traits.walls),
+            )
+        )
+        if traits.flag:
+            s.bar(
+                (x, -traits.height - traits.walls),
+                (x, -traits.height - traits.walls - 0.3),
+                0.03,
+                DARK,
+            )
             s.polygon(
                 (
-                    (x, -height - walls - 0.3),
-                    (x + 0.22, -height - walls - 0.22),
-                    (x, -height - walls - 0.14),
+                    (x, -traits.height - traits.walls - 0.3),
+                    (x + 0.22, -traits.height - traits.walls - 0.22),
+                    (x, -traits.height - traits.walls - 0.14),
                 ),
                 ACCENT,
             )
-    s.polygon(((-0.14, 0), (0, -height * 0.62 - walls * 0.4), (0.14, 0)), DARK)
+    s.polygon(((-0.14, 0), (0, -traits.height * 0.62 - traits.walls * 0.4), (0.14, 0)), DARK)
 
 
 def _shelves(s: Sketch, w: float, seat: float, shelves: int) -> None:
@@ -348,102 +381,120 @@ def _rockers(s: Sketch, w: float) -> None:
     )
 
 
-def furniture(
-    s: Sketch,
-    moves: list[float],
-    width: float = 0.8,
-    seat: float = 0.5,
-    slab: float = 0.1,
-    back: float = 0.0,
-    slats: int = 0,
-    arms: float = 0.0,
-    legs: int = 4,
-    splay: float = 0.0,
-    pedestal: bool = False,
-    drawers: int = 0,
-    shelves: int = 0,
-    rockers: bool = False,
-    cushion: float = 0.0,
-    pillow: bool = False,
-    rails: float = 0.0,
-    wheels: bool = False,
-    round_: bool = False,
-) -> None:
+class Furniture(NamedTuple):
+    """What a class chooses of `furniture`."""
+
+    width: float = 0.8
+    seat: float = 0.5
+    slab: float = 0.1
+    back: float = 0.0
+    slats: int = 0
+    arms: float = 0.0
+    legs: int = 4
+    splay: float = 0.0
+    pedestal: bool = False
+    drawers: int = 0
+    shelves: int = 0
+    rockers: bool = False
+    cushion: float = 0.0
+    pillow: bool = False
+    rails: float = 0.0
+    wheels: bool = False
+    round_: bool = False
+
+
+def furniture(s: Sketch, moves: list[float], traits: Furniture) -> None:
     """Seats, tables, beds and cupboards. seat: height of the slab above the floor."""
-    w = width / 2
-    _legs(s, w, seat, (legs, splay), pedestal)
-    if back and slats:
-        _slats(s, w, seat, back, slats)
-    elif back and round_:
-        s.ellipse((0, -seat - back * 0.5), w, back * 0.65)
-    elif back:
-        s.box(-w, -seat - back, w, -seat)
-    if shelves:
-        _shelves(s, w, seat, shelves)
-    if drawers:
-        _drawers(s, w, seat, drawers)
-    s.box(-w * 1.04, -seat - slab / 2, w * 1.04, -seat + slab, ACCENT if cushion else MAIN)
-    if cushion:
-        s.limb(
-            (-w * 0.85, -seat - cushion * 0.5),
-            (w * 0.85, -seat - cushion * 0.5),
-            cushion,
-            cushion,
+    w = traits.width / 2
+    _legs(s, w, traits.seat, (traits.legs, traits.splay), traits.pedestal)
+    if traits.back and traits.slats:
+        _slats(s, w, traits.seat, traits.back, traits.slats)
+    elif traits.back and traits.round_:
+        s.ellipse((0, -traits.seat - traits.back * 0.5), w, traits.back * 0.65)
+    elif traits.back:
+        s.box(-w, -traits.seat - traits.back, w, -traits.seat)
+    if traits.shelves:
+        _shelves(s, w, traits.seat, traits.shelves)
+    if traits.drawers:
+        _drawers(s, w, traits.seat, traits.drawers)
+    s.box(
+        -w * 1.04,
+        -traits.seat - traits.slab / 2,
+        w * 1.04,
+        -traits.seat + traits.slab,
+        ACCENT if traits.cushion else MAIN,
+    )
+    if traits.cushion:
+        s.bar(
+            (-w * 0.85, -traits.seat - traits.cushion * 0.5),
+            (w * 0.85, -traits.seat - traits.cushion * 0.5),
+            traits.cushion,
             SECOND,
         )
-    if pillow:
-        s.ellipse((-w * 0.72, -seat - 0.16), 0.2, 0.1, LIGHT)
-    if arms:
+    if traits.pillow:
+        s.ellipse((-w * 0.72, -traits.seat - 0.16), 0.2, 0.1, LIGHT)
+    if traits.arms:
         for side in (-1, 1):
-            s.limb((side * w, -seat + 0.1), (side * w, -seat - arms), 0.14, 0.16, MAIN)
-    if rails:
+            s.limb(
+                (side * w, -traits.seat + 0.1),
+                (side * w, -traits.seat - traits.arms),
+                0.14,
+                0.16,
+                MAIN,
+            )
+    if traits.rails:
         for side in (-1, 1):
-            s.box(side * w - 0.05, -seat - rails, side * w + 0.05, 0, ACCENT)
-    if rockers:
+            s.box(side * w - 0.05, -traits.seat - traits.rails, side * w + 0.05, 0, ACCENT)
+    if traits.rockers:
         _rockers(s, w)
-    if wheels:
+    if traits.wheels:
         for side in (-1, 1):
             s.ring((side * w * 0.6, -0.26), 0.36, 0.06, DARK)
 
 
-def lamp(
-    s: Sketch,
-    moves: list[float],
-    shade: tuple[float, float, float] = (0.2, 0.4, 0.4),
-    stalk: float = 0.8,
-    base: float = 0.3,
-    arm: float = 0.0,
-    hanging: bool = False,
-    arms: int = 0,
-    lantern: bool = False,
-) -> None:
+class Lamp(NamedTuple):
+    """What a class chooses of `lamp`."""
+
+    shade: tuple[float, float, float] = (0.2, 0.4, 0.4)
+    stalk: float = 0.8
+    base: float = 0.3
+    arm: float = 0.0
+    hanging: bool = False
+    arms: int = 0
+    lantern: bool = False
+
+
+def lamp(s: Sketch, moves: list[float], traits: Lamp) -> None:
     """Lamps: shade is (upper half width, lower half width, height)."""
-    up, low, high = shade
-    if arms:
-        s.limb((0, 0), (0, -stalk), 0.07, 0.06, METAL)
-        s.lathe(((-0.12, 0.06), (0, base)), METAL) if not hanging else None
-        for k in range(arms):
-            x = (2 * k / (arms - 1) - 1) * 0.6
-            y = (-stalk * 0.55) if not hanging else 0.0
+    up, low, high = traits.shade
+    if traits.arms:
+        s.limb((0, 0), (0, -traits.stalk), 0.07, 0.06, METAL)
+        s.lathe(((-0.12, 0.06), (0, traits.base)), METAL) if not traits.hanging else None
+        for k in range(traits.arms):
+            x = (2 * k / (traits.arms - 1) - 1) * 0.6
+            y = (-traits.stalk * 0.55) if not traits.hanging else 0.0
             s.chain([(0, y), (x, y + 0.06), (x, y - 0.2)], 0.06, 0.06, METAL)
             s.limb((x, y - 0.2), (x, y - 0.42), 0.09, 0.08, LIGHT)
             s.ellipse((x, y - 0.52), 0.05, 0.09, ACCENT)
         return
-    top = (arm, -stalk + abs(arm) * 0.2)
-    if hanging:
-        s.limb((0, -stalk - 0.7), (0, -stalk), 0.03, 0.03, DARK)
-    elif arm:
+    top = (traits.arm, -traits.stalk + abs(traits.arm) * 0.2)
+    if traits.hanging:
+        s.bar((0, -traits.stalk - 0.7), (0, -traits.stalk), 0.03, DARK)
+    elif traits.arm:
         s.chain(
-            [(0, 0), (-arm * 0.5, -stalk * 0.6), (top[0], top[1] - high * 0.6)], 0.06, 0.06, METAL
+            [(0, 0), (-traits.arm * 0.5, -traits.stalk * 0.6), (top[0], top[1] - high * 0.6)],
+            0.06,
+            0.06,
+            METAL,
         )
     else:
-        s.limb((0, 0), (0, -stalk), 0.08, 0.06, METAL)
-    if base and not hanging:
-        s.lathe(((-0.1, base * 0.3), (0, base)), DARK)
-    if lantern:
-        s.box(-low, -stalk - high, low, -stalk, GLASS)
-        s.ellipse((0, -stalk - high * 0.4), low * 0.3, high * 0.25, ACCENT)
-        s.lathe(((-stalk - high - 0.24, 0.04), (-stalk - high, up * 1.3)), DARK)
-        s.box(-low * 1.1, -stalk - 0.06, low * 1.1, -stalk + 0.04, DARK)
+        s.limb((0, 0), (0, -traits.stalk), 0.08, 0.06, METAL)
+    if traits.base and not traits.hanging:
+        s.lathe(((-0.1, traits.base * 0.3), (0, traits.base)), DARK)
+    if traits.lantern:
+        s.box(-low, -traits.stalk - high, low, -traits.stalk, GLASS)
+        s.ellipse((0, -traits.stalk - high * 0.4), low * 0.3, high * 0.25, ACCENT)
+        s.lathe(((-traits.stalk - high - 0.24, 0.04), (-traits.stalk - high, up * 1.3)), DARK)
+        s.box(-low * 1.1, -traits.stalk - 0.06, low * 1.1, -traits.stalk + 0.04, DARK)
     else:
         s.lathe(((top[1] - high, up), (top[1], low)), MAIN, top[0])

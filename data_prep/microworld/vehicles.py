@@ -1,5 +1,7 @@
 """Recipes of vehicles, all heading to the right."""
 
+from typing import NamedTuple
+
 from data_prep.microworld.sketch import (
     ACCENT,
     DARK,
@@ -19,11 +21,11 @@ def _wheel(s: Sketch, at: Point, radius: float, spokes: int = 0) -> None:
     if spokes:
         s.ring(at, radius, radius * 0.16, DARK)
         for k in range(spokes):
-            s.limb(at, toward(at, 360 * k / spokes, radius * 0.9), 0.03, 0.03, METAL)
-        s.ellipse(at, radius * 0.16, radius * 0.16, DARK)
+            s.bar(at, toward(at, 360 * k / spokes, radius * 0.9), 0.03, METAL)
+        s.circle(at, radius * 0.16, DARK)
     else:
-        s.ellipse(at, radius, radius, DARK)
-        s.ellipse(at, radius * 0.5, radius * 0.5, METAL)
+        s.circle(at, radius, DARK)
+        s.circle(at, radius * 0.5, METAL)
 
 
 def _panes(s: Sketch, box: tuple[float, float, float, float], n: int, gap: float = 0.2) -> None:
@@ -43,7 +45,7 @@ def _cargo(s: Sketch, span: tuple[float, float, float], kind: str) -> None:
         s.box(x0 + 0.1, -h, x1 - 0.1, 0, SECOND)
     elif kind == "logs":
         for k in range(3):
-            s.limb((x0, -0.08 - 0.15 * k), (x1, -0.08 - 0.15 * k), 0.15, 0.15, ACCENT)
+            s.bar((x0, -0.08 - 0.15 * k), (x1, -0.08 - 0.15 * k), 0.15, ACCENT)
     elif kind == "tip":
         s.polygon(((x0 - 0.05, -h), (x1, -h * 0.85), (x1 - 0.08, 0), (x0 + 0.12, 0)), SECOND)
     elif kind == "bed":
@@ -76,12 +78,11 @@ def _extra(s: Sketch, kind: str, top: tuple[float, float]) -> None:
         s.box(-0.7, -0.26, -0.42, -0.14, ACCENT)
     elif kind == "ladder":
         for dy in (0, 0.12):
-            s.limb((-0.95, -0.5 - dy), (0.35, -0.66 - dy), 0.04, 0.04, METAL)
+            s.bar((-0.95, -0.5 - dy), (0.35, -0.66 - dy), 0.04, METAL)
         for k in range(7):
-            s.limb(
+            s.bar(
                 (-0.9 + 0.19 * k, -0.5 - 0.023 * k),
                 (-0.9 + 0.19 * k, -0.64 - 0.023 * k),
-                0.03,
                 0.03,
                 METAL,
             )
@@ -92,14 +93,14 @@ def _extra(s: Sketch, kind: str, top: tuple[float, float]) -> None:
         s.limb((0.35, -0.3), (0.35, -0.7), 0.07, 0.06, DARK)
     elif kind == "blade":
         s.polygon(((0.85, -0.3), (1.05, -0.34), (0.98, 0.1), (1.06, 0.34), (0.88, 0.3)), METAL)
-        s.limb((0.5, 0.05), (0.92, 0.1), 0.08, 0.08, DARK)
+        s.bar((0.5, 0.05), (0.92, 0.1), 0.08, DARK)
     elif kind == "arm":
         s.chain([(0.1, -0.3), (0.6, -0.85), (1.05, -0.45)], 0.14, 0.1, ACCENT)
         s.polygon(((0.95, -0.5), (1.18, -0.42), (1.1, -0.12), (0.88, -0.2)), METAL)
     elif kind == "crane":
         s.limb((-0.2, -0.4), (0.95, -1.15), 0.13, 0.08, ACCENT)
-        s.limb((0.93, -1.12), (0.93, -0.55), 0.03, 0.03, DARK)
-        s.ellipse((0.93, -0.5), 0.07, 0.07, METAL)
+        s.bar((0.93, -1.12), (0.93, -0.55), 0.03, DARK)
+        s.circle((0.93, -0.5), 0.07, METAL)
     elif kind == "gun":
         s.lathe(((-0.66, 0.22), (-0.4, 0.36)), MAIN, -0.05)
         s.limb((0.1, -0.56), (0.95, -0.62), 0.1, 0.08, MAIN)
@@ -107,93 +108,115 @@ def _extra(s: Sketch, kind: str, top: tuple[float, float]) -> None:
         s.box(x - 0.35, y - 0.06, x + 0.3, y - 0.02, DARK)
         s.ellipse((x, y - 0.14), 0.28, 0.09, ACCENT)
     elif kind == "trolley":
-        s.limb((x, y), (x - 0.3, y - 0.35), 0.035, 0.035, DARK)
+        s.bar((x, y), (x - 0.3, y - 0.35), 0.035, DARK)
     elif kind == "wing":
         s.polygon(((-0.98, -0.42), (-0.66, -0.42), (-0.7, -0.36), (-0.95, -0.34)), ACCENT)
-        s.limb((-0.82, -0.38), (-0.8, -0.1), 0.04, 0.04, DARK)
+        s.bar((-0.82, -0.38), (-0.8, -0.1), 0.04, DARK)
 
 
-def wheeled(
-    s: Sketch,
-    moves: list[float],
-    length: float = 2.0,
-    body: float = 0.3,
-    cabin: tuple[float, float, float, float] = (-0.5, 0.4, 0.3, 0.2),
-    cargo: tuple[float, float, float] = (0.0, 0.0, 0.0),
-    load: str = "",
-    wheels: tuple = (-0.6, 0.6),
-    wheel: float = 0.19,
-    rear: float = 0.0,
-    spokes: int = 0,
-    windows: int = 2,
-    rows: int = 1,
-    nose: float = 0.08,
-    extra: str = "",
-    track: bool = False,
-    shaft: float = 0.0,
-    open_top: bool = False,
-) -> None:
+class Wheeled(NamedTuple):
+    """What a class chooses of `wheeled`."""
+
+    length: float = 2.0
+    body: float = 0.3
+    cabin: tuple[float, float, float, float] = (-0.5, 0.4, 0.3, 0.2)
+    cargo: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    load: str = ""
+    wheels: tuple = (-0.6, 0.6)
+    wheel: float = 0.19
+    rear: float = 0.0
+    spokes: int = 0
+    windows: int = 2
+    rows: int = 1
+    nose: float = 0.08
+    extra: str = ""
+    track: bool = False
+    shaft: float = 0.0
+    open_top: bool = False
+
+
+def wheeled(s: Sketch, moves: list[float], traits: Wheeled) -> None:
     """Anything on wheels, from the side. cabin: (from, to, height, slant), cargo: all but slant."""
-    h = length / 2
-    x0, x1, high, slant = cabin
-    if load:
-        _cargo(s, cargo, load)
-    if high and not open_top:
+    h = traits.length / 2
+    x0, x1, high, slant = traits.cabin
+    if traits.load:
+        _cargo(s, traits.cargo, traits.load)
+    if high and not traits.open_top:
         s.polygon(((x0, 0.02), (x0 + slant * 0.6, -high), (x1 - slant, -high), (x1, 0.02)), MAIN)
-        for r in range(rows):
-            top = -high + 0.06 + r * (high / rows)
+        for r in range(traits.rows):
+            top = -high + 0.06 + r * (high / traits.rows)
             width = x1 - x0 - slant * 1.4
             left = x0 + slant * 0.6 + 0.02
-            _panes(s, (left, top, left + width + slant * 0.3, top + high / rows * 0.55), windows)
-    elif open_top:
+            _panes(
+                s,
+                (left, top, left + width + slant * 0.3, top + high / traits.rows * 0.55),
+                traits.windows,
+            )
+    elif traits.open_top:
         s.polygon(((x1 - 0.22, 0), (x1 - 0.32, -0.24), (x1 - 0.27, -0.24), (x1 - 0.1, 0)), GLASS)
         s.ellipse((x0 + 0.2, 0), 0.09, 0.14, DARK)
-    if body:
-        s.polygon(((-h, 0), (h - nose * 1.2, 0), (h, nose), (h, body), (-h, body)), MAIN)
-        s.box(-h, body * 0.55, h, body * 0.72, SECOND)
-        s.ellipse((h - 0.06, nose + 0.06), 0.05, 0.05, LIGHT)
+    if traits.body:
+        s.polygon(
+            (
+                (-h, 0),
+                (h - traits.nose * 1.2, 0),
+                (h, traits.nose),
+                (h, traits.body),
+                (-h, traits.body),
+            ),
+            MAIN,
+        )
+        s.box(-h, traits.body * 0.55, h, traits.body * 0.72, SECOND)
+        s.circle((h - 0.06, traits.nose + 0.06), 0.05, LIGHT)
         s.box(-h, 0.04, -h + 0.06, 0.12, ACCENT)
-    if shaft:
-        s.limb((h * 0.9, body * 0.7), (h + shaft, body * 0.3), 0.06, 0.05, DARK)
-    if extra:
-        _extra(s, extra, ((x0 + x1) / 2, -high))
-    if track:
-        s.limb((-h * 0.7, body + 0.1), (h * 0.7, body + 0.1), 0.42, 0.42, DARK)
-        for x in wheels:
-            s.ellipse((x, body + 0.1), 0.13, 0.13, METAL)
+    if traits.shaft:
+        s.limb(
+            (h * 0.9, traits.body * 0.7), (h + traits.shaft, traits.body * 0.3), 0.06, 0.05, DARK
+        )
+    if traits.extra:
+        _extra(s, traits.extra, ((x0 + x1) / 2, -high))
+    if traits.track:
+        s.bar((-h * 0.7, traits.body + 0.1), (h * 0.7, traits.body + 0.1), 0.42, DARK)
+        for x in traits.wheels:
+            s.circle((x, traits.body + 0.1), 0.13, METAL)
     else:
-        for k, x in enumerate(wheels):
-            radius = rear if rear and k == 0 else wheel
-            _wheel(s, (x, body + wheel * 0.9 - radius), radius, spokes)
+        for k, x in enumerate(traits.wheels):
+            radius = traits.rear if traits.rear and k == 0 else traits.wheel
+            _wheel(s, (x, traits.body + traits.wheel * 0.9 - radius), radius, traits.spokes)
 
 
-def cycle(
-    s: Sketch,
-    moves: list[float],
-    front: float = 0.4,
-    rear: float = 0.4,
-    base: float = 1.1,
-    seat: float = 0.65,
-    bars: float = 0.7,
-    engine: bool = False,
-    deck: bool = False,
-    saddles: int = 1,
-    third: bool = False,
-    spokes: int = 8,
-    basket: bool = False,
-) -> None:
+class Cycle(NamedTuple):
+    """What a class chooses of `cycle`."""
+
+    front: float = 0.4
+    rear: float = 0.4
+    base: float = 1.1
+    seat: float = 0.65
+    bars: float = 0.7
+    engine: bool = False
+    deck: bool = False
+    saddles: int = 1
+    third: bool = False
+    spokes: int = 8
+    basket: bool = False
+
+
+def cycle(s: Sketch, moves: list[float], traits: Cycle) -> None:
     """Bicycles and their kin; sizes in units of a bicycle's wheel base."""
-    back, fore = (-base / 2, -rear), (base / 2, -front)
-    if base:
-        _wheel(s, fore, front, spokes)
-    if third:
-        _wheel(s, (back[0] - 0.14, back[1]), rear, spokes)
-    _wheel(s, back, rear, spokes)
-    saddle, handle = (-base * 0.22, -seat - 0.2), (base * 0.34, -bars - 0.2)
-    crank = (-base * 0.05, -rear * 0.8)
-    if deck:
+    back, fore = (-traits.base / 2, -traits.rear), (traits.base / 2, -traits.front)
+    if traits.base:
+        _wheel(s, fore, traits.front, traits.spokes)
+    if traits.third:
+        _wheel(s, (back[0] - 0.14, back[1]), traits.rear, traits.spokes)
+    _wheel(s, back, traits.rear, traits.spokes)
+    saddle, handle = (
+        (-traits.base * 0.22, -traits.seat - 0.2),
+        (traits.base * 0.34, -traits.bars - 0.2),
+    )
+    crank = (-traits.base * 0.05, -traits.rear * 0.8)
+    if traits.deck:
         s.chain([back, (back[0] + 0.1, -0.12), (fore[0] - 0.12, -0.14), handle], 0.1, 0.06, MAIN)
-    elif base:
+    elif traits.base:
         for a, b in (
             (back, crank),
             (back, saddle),
@@ -201,20 +224,20 @@ def cycle(
             (crank, handle),
             (saddle, handle),
         ):
-            s.limb(a, b, 0.065, 0.065, MAIN)
+            s.bar(a, b, 0.065, MAIN)
     else:
-        s.limb(back, (0, -seat - 0.2), 0.07, 0.07, MAIN)
-        saddle = (0, -seat - 0.2)
-    if base:
-        s.limb(fore, handle, 0.06, 0.06, MAIN)
-        s.limb(handle, (handle[0] - 0.14, handle[1] - 0.07), 0.05, 0.05, DARK)
-    if engine:
+        s.bar(back, (0, -traits.seat - 0.2), 0.07, MAIN)
+        saddle = (0, -traits.seat - 0.2)
+    if traits.base:
+        s.bar(fore, handle, 0.06, MAIN)
+        s.bar(handle, (handle[0] - 0.14, handle[1] - 0.07), 0.05, DARK)
+    if traits.engine:
         s.ellipse((0.05, -0.42), 0.24, 0.18, METAL)
         s.ellipse((0.12, -0.72), 0.28, 0.13, SECOND, turn=8)
         s.limb((-0.05, -0.3), (-0.7, -0.26), 0.08, 0.12, METAL)
-    if basket:
+    if traits.basket:
         s.box(handle[0] + 0.02, handle[1], handle[0] + 0.3, handle[1] + 0.24, ACCENT)
-    for k in range(saddles):
+    for k in range(traits.saddles):
         x = saddle[0] - 0.4 * k
         s.limb((x - 0.14, saddle[1] - 0.03), (x + 0.12, saddle[1]), 0.1, 0.06, DARK)
 
@@ -249,9 +272,9 @@ def _mast(s: Sketch, x: float, material: int, rig: tuple[str, float, float], dri
 def _submarine_hull(s: Sketch, h: float, depth: float) -> None:
     s.ellipse((0, 0.1), h, depth * 0.6)
     s.box(-0.18, -0.32, 0.18, 0, MAIN)
-    s.limb((0.08, -0.3), (0.08, -0.55), 0.05, 0.05, DARK)
+    s.bar((0.08, -0.3), (0.08, -0.55), 0.05, DARK)
     for x in (-0.5, -0.25, 0.3, 0.55):
-        s.ellipse((x, 0.08), 0.06, 0.06, GLASS)
+        s.circle((x, 0.08), 0.06, GLASS)
 
 
 def _hull(s: Sketch, h: float, depth: float, rake: float, stern: float) -> None:
@@ -290,46 +313,53 @@ def _oars(s: Sketch, h: float, depth: float, strokes: list[float]) -> None:
         s.limb((x + 0.16, -0.08), (x - 0.2 + 0.1 * stroke, depth + 0.2), 0.045, 0.1, ACCENT)
 
 
-def ship(
-    s: Sketch,
-    moves: list[float],
-    length: float = 2.0,
-    depth: float = 0.3,
-    rake: float = 0.25,
-    masts: tuple = (),
-    sail: str = "lateen",
-    height: float = 1.3,
-    spread: float = 0.6,
-    jib: bool = False,
-    decks: tuple = (),
-    funnels: tuple = (),
-    cargo: int = 0,
-    oars: int = 0,
-    stern: float = 0.0,
-    sub: bool = False,
-    flat: bool = False,
-    crane: bool = False,
-) -> None:
+class Ship(NamedTuple):
+    """What a class chooses of `ship`."""
+
+    length: float = 2.0
+    depth: float = 0.3
+    rake: float = 0.25
+    masts: tuple = ()
+    sail: str = "lateen"
+    height: float = 1.3
+    spread: float = 0.6
+    jib: bool = False
+    decks: tuple = ()
+    funnels: tuple = ()
+    cargo: int = 0
+    oars: int = 0
+    stern: float = 0.0
+    sub: bool = False
+    flat: bool = False
+    crane: bool = False
+
+
+def ship(s: Sketch, moves: list[float], traits: Ship) -> None:
     """Anything that floats, from the side. decks: (from, to, height) bottom up."""
-    h = length / 2
-    for k, x in enumerate(masts):
+    h = traits.length / 2
+    for k, x in enumerate(traits.masts):
         _mast(
             s,
             x,
             (SECOND, LIGHT)[k % 2],
-            (sail, height * (1 - 0.1 * (k % 2)), spread),
+            (traits.sail, traits.height * (1 - 0.1 * (k % 2)), traits.spread),
             0.06 * moves[k],
         )
-    if jib and masts:
+    if traits.jib and traits.masts:
         s.polygon(
-            ((masts[-1] + 0.08, -height * 0.9), (h + 0.1, -0.1), (masts[-1] + 0.1, -0.15)), LIGHT
+            (
+                (traits.masts[-1] + 0.08, -traits.height * 0.9),
+                (h + 0.1, -0.1),
+                (traits.masts[-1] + 0.1, -0.15),
+            ),
+            LIGHT,
         )
-    _containers(s, h, cargo)
+    _containers(s, h, traits.cargo)
     y = 0.0
-    for x in funnels:
+    for x in traits.funnels:
         s.box(x - 0.09, -0.75, x + 0.09, 0, ACCENT)
         s.box(x - 0.09, -0.75, x + 0.09, -0.64, DARK)
-    for x0, x1, high in decks:
+    for x0, x1, high in traits.decks:
         s.box(x0, y - high, x1, y + 0.02, LIGHT)
         _panes(
             s,
@@ -338,29 +368,28 @@ def ship(
             0.5,
         )
         y -= high
-    if crane:
+    if traits.crane:
         s.limb((0.4, 0), (0.4, -0.8), 0.06, 0.05, DARK)
         s.limb((0.4, -0.15), (-0.3, -0.75), 0.05, 0.04, DARK)
-    if sub:
-        _submarine_hull(s, h, depth)
-    elif flat:
-        s.box(-h, 0, h, depth)
-        s.ellipse((-h, depth / 2), depth / 2, depth / 2, SECOND)
-        s.ellipse((h, depth / 2), depth / 2, depth / 2, SECOND)
+    if traits.sub:
+        _submarine_hull(s, h, traits.depth)
+    elif traits.flat:
+        s.box(-h, 0, h, traits.depth)
+        s.circle((-h, traits.depth / 2), traits.depth / 2, SECOND)
+        s.circle((h, traits.depth / 2), traits.depth / 2, SECOND)
     else:
-        _hull(s, h, depth, rake, stern)
-    _oars(s, h, depth, moves[:oars])
+        _hull(s, h, traits.depth, traits.rake, traits.stern)
+    _oars(s, h, traits.depth, moves[: traits.oars])
 
 
 def _helicopter(s: Sketch, h: float, girth: float, rotor: float, sway: float) -> None:
     r = girth / 2
     s.limb((h * 0.2, 0), (-h * 1.1, -0.12), girth * 0.5, 0.08)
     s.ring((-h * 1.1, -0.12), 0.16, 0.05, DARK)
-    s.limb((h * 0.35, -r), (h * 0.35, -r - 0.2), 0.06, 0.06, DARK)
-    s.limb(
+    s.bar((h * 0.35, -r), (h * 0.35, -r - 0.2), 0.06, DARK)
+    s.bar(
         (h * 0.35 - rotor, -r - 0.2 - sway),
         (h * 0.35 + rotor, -r - 0.2 + sway),
-        0.05,
         0.05,
         METAL,
     )
@@ -418,124 +447,149 @@ def _wing(s: Sketch, y: float, plane: tuple[float, float, float], delta: bool) -
     )
 
 
-def aircraft(
-    s: Sketch,
-    moves: list[float],
-    length: float = 2.0,
-    girth: float = 0.26,
-    wing: float = 0.8,
-    sweep: float = 0.5,
-    chord: float = 0.42,
-    planes: int = 1,
-    engines: int = 0,
-    propeller: bool = False,
-    rotor: float = 0.0,
-    fin: float = 0.4,
-    floats: bool = False,
-    windows: int = 6,
-    gear: bool = False,
-    delta: bool = False,
-    skids: bool = False,
-) -> None:
+class Aircraft(NamedTuple):
+    """What a class chooses of `aircraft`."""
+
+    length: float = 2.0
+    girth: float = 0.26
+    wing: float = 0.8
+    sweep: float = 0.5
+    chord: float = 0.42
+    planes: int = 1
+    engines: int = 0
+    propeller: bool = False
+    rotor: float = 0.0
+    fin: float = 0.4
+    floats: bool = False
+    windows: int = 6
+    gear: bool = False
+    delta: bool = False
+    skids: bool = False
+
+
+def aircraft(s: Sketch, moves: list[float], traits: Aircraft) -> None:
     """Aeroplanes and helicopters, from the side and a little above."""
-    h, r = length / 2, girth / 2
-    if rotor:
-        _helicopter(s, h, girth, rotor, 0.06 * moves[0])
+    h, r = traits.length / 2, traits.girth / 2
+    if traits.rotor:
+        _helicopter(s, h, traits.girth, traits.rotor, 0.06 * moves[0])
     else:
-        _fuselage(s, h, r, fin, (wing, sweep, chord))
-        _panes(s, (-h * 0.4, -r * 0.4, h * 0.55, -r * 0.02), windows, 0.5)
-        for k in range(planes):
-            _wing(s, r * 0.4 - k * girth * 1.5, (wing, sweep, chord), delta)
+        _fuselage(s, h, r, traits.fin, (traits.wing, traits.sweep, traits.chord))
+        _panes(s, (-h * 0.4, -r * 0.4, h * 0.55, -r * 0.02), traits.windows, 0.5)
+        for k in range(traits.planes):
+            _wing(
+                s,
+                r * 0.4 - k * traits.girth * 1.5,
+                (traits.wing, traits.sweep, traits.chord),
+                traits.delta,
+            )
             for x in (0.05, -0.1) if k else ():
-                s.limb((x, r * 0.4 - k * girth * 1.5 + 0.1), (x, r * 0.4), 0.03, 0.03, DARK)
-        for k in range(engines):
-            engine = 0.12 - 0.22 * k - sweep * 0.2, r + 0.14 + 0.2 * k
+                s.bar((x, r * 0.4 - k * traits.girth * 1.5 + 0.1), (x, r * 0.4), 0.03, DARK)
+        for k in range(traits.engines):
+            engine = 0.12 - 0.22 * k - traits.sweep * 0.2, r + 0.14 + 0.2 * k
             s.ellipse(engine, 0.16, 0.08, METAL)
         s.polygon(((-h + 0.25, 0), (-h - 0.05, 0.16), (-h - 0.16, 0.16), (-h, -0.02)), SECOND)
-    if propeller:
-        s.limb((h + 0.02, -0.34), (h + 0.02, 0.34), 0.05, 0.05, DARK)
-        s.ellipse((h, 0), 0.07, 0.07, METAL)
-    if floats:
+    if traits.propeller:
+        s.bar((h + 0.02, -0.34), (h + 0.02, 0.34), 0.05, DARK)
+        s.circle((h, 0), 0.07, METAL)
+    if traits.floats:
         s.limb((-0.35, r + 0.4), (h * 0.8, r + 0.36), 0.16, 0.14, LIGHT)
         for x in (-0.1, 0.5):
-            s.limb((x, r * 0.8), (x, r + 0.36), 0.04, 0.04, DARK)
-    if skids:
-        s.limb((0.0, r + 0.2), (h * 0.85, r + 0.2), 0.05, 0.05, DARK)
+            s.bar((x, r * 0.8), (x, r + 0.36), 0.04, DARK)
+    if traits.skids:
+        s.bar((0.0, r + 0.2), (h * 0.85, r + 0.2), 0.05, DARK)
         for x in (0.2, 0.6):
-            s.limb((x, r * 0.8), (x, r + 0.2), 0.04, 0.04, DARK)
-    if gear:
+            s.bar((x, r * 0.8), (x, r + 0.2), 0.04, DARK)
+    if traits.gear:
         for x in (0.25, h * 0.75):
-            s.limb((x, r * 0.8), (x, r + 0.2), 0.05, 0.05, DARK)
-            s.ellipse((x, r + 0.24), 0.1, 0.1, DARK)
+            s.bar((x, r * 0.8), (x, r + 0.2), 0.05, DARK)
+            s.circle((x, r + 0.24), 0.1, DARK)
 
 
-def lifter(
-    s: Sketch,
-    moves: list[float],
-    bag: tuple[float, float] = (0.7, 0.8),
-    gores: int = 5,
-    basket: float = 0.25,
-    drop: float = 0.5,
-    fins: bool = False,
-    canopy: bool = False,
-) -> None:
+class Lifter(NamedTuple):
+    """What a class chooses of `lifter`."""
+
+    bag: tuple[float, float] = (0.7, 0.8)
+    gores: int = 5
+    basket: float = 0.25
+    drop: float = 0.5
+    fins: bool = False
+    canopy: bool = False
+
+
+def lifter(s: Sketch, moves: list[float], traits: Lifter) -> None:
     """Balloons, airships and parachutes."""
-    rx, ry = bag
-    base = ry + drop
+    rx, ry = traits.bag
+    base = ry + traits.drop
     for x in (-0.5, 0.5):
-        s.limb(
-            (x * rx, ry * (0.5 if not canopy else 0.0)), (x * basket * 0.8, base), 0.03, 0.03, DARK
+        s.bar(
+            (x * rx, ry * (0.5 if not traits.canopy else 0.0)),
+            (x * traits.basket * 0.8, base),
+            0.03,
+            DARK,
         )
-    if fins:
+    if traits.fins:
         for dy in (-1, 1):
             s.polygon(((-rx * 0.6, 0), (-rx * 1.15, dy * ry), (-rx * 0.9, 0)), SECOND)
-    if canopy:
+    if traits.canopy:
         s.lathe(((-ry, rx * 0.3), (-ry * 0.8, rx * 0.7), (-ry * 0.3, rx), (0.06, rx)), MAIN)
     else:
         s.ellipse((0, 0), rx, ry)
-    for k in range(gores):
-        x = (k / max(1, gores - 1) - 0.5) * 2
-        if k % 2 and not fins:
+    for k in range(traits.gores):
+        x = (k / max(1, traits.gores - 1) - 0.5) * 2
+        if k % 2 and not traits.fins:
             s.ellipse((x * rx * 0.62, -0.02), rx * 0.16, ry * (0.9 - 0.3 * abs(x)), SECOND)
-    if fins:
-        s.limb((-rx * 0.3, base - 0.04), (rx * 0.35, base - 0.04), basket, basket, METAL)
-    elif basket:
-        s.box(-basket / 2, base, basket / 2, base + basket * 0.8, ACCENT)
+    if traits.fins:
+        s.bar((-rx * 0.3, base - 0.04), (rx * 0.35, base - 0.04), traits.basket, METAL)
+    elif traits.basket:
+        s.box(-traits.basket / 2, base, traits.basket / 2, base + traits.basket * 0.8, ACCENT)
 
 
-def rocket(
-    s: Sketch,
-    moves: list[float],
-    girth: float = 0.3,
-    boosters: int = 0,
-    fins: float = 0.3,
-    flame: bool = True,
-    wings: bool = False,
-) -> None:
+class Rocket(NamedTuple):
+    """What a class chooses of `rocket`."""
+
+    girth: float = 0.3
+    boosters: int = 0
+    fins: float = 0.3
+    flame: bool = True
+    wings: bool = False
+
+
+def rocket(s: Sketch, moves: list[float], traits: Rocket) -> None:
     """Upright flying tubes."""
-    if flame:
-        s.lathe(((0.95, girth * 0.6), (1.2, girth * 0.7), (1.5 + 0.1 * moves[0], 0.02)), ACCENT)
-    for k in range(boosters):
-        x = (-1, 1)[k % 2] * girth * 1.25
-        s.lathe(((-0.3, 0.01), (-0.1, girth * 0.45), (0.95, girth * 0.45)), SECOND, x)
+    if traits.flame:
+        s.lathe(
+            ((0.95, traits.girth * 0.6), (1.2, traits.girth * 0.7), (1.5 + 0.1 * moves[0], 0.02)),
+            ACCENT,
+        )
+    for k in range(traits.boosters):
+        x = (-1, 1)[k % 2] * traits.girth * 1.25
+        s.lathe(((-0.3, 0.01), (-0.1, traits.girth * 0.45), (0.95, traits.girth * 0.45)), SECOND, x)
     for side in (-1, 1):
-        if fins:
+        if traits.fins:
             s.polygon(
                 (
-                    (side * girth * 0.7, 0.4),
-                    (side * (girth + fins), 1.1),
-                    (side * girth * 0.7, 0.9),
+                    (side * traits.girth * 0.7, 0.4),
+                    (side * (traits.girth + traits.fins), 1.1),
+                    (side * traits.girth * 0.7, 0.9),
                 ),
                 SECOND,
             )
-        if wings:
+        if traits.wings:
             s.polygon(
                 (
-                    (side * girth * 0.7, -0.2),
-                    (side * (girth + 0.7), 0.7),
-                    (side * girth * 0.7, 0.8),
+                    (side * traits.girth * 0.7, -0.2),
+                    (side * (traits.girth + 0.7), 0.7),
+                    (side * traits.girth * 0.7, 0.8),
                 ),
                 MAIN,
             )
-    s.lathe(((-1.15, 0.01), (-0.8, girth * 0.65), (-0.4, girth), (0.6, girth), (0.95, girth * 0.7)))
-    s.ellipse((0, -0.35), girth * 0.42, girth * 0.42, GLASS)
+    s.lathe(
+        (
+            (-1.15, 0.01),
+            (-0.8, traits.girth * 0.65),
+            (-0.4, traits.girth),
+            (0.6, traits.girth),
+            (0.95, traits.girth * 0.7),
+        )
+    )
+    s.circle((0, -0.35), traits.girth * 0.42, GLASS)
