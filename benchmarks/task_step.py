@@ -99,8 +99,10 @@ def _inference(plan: loop.Plan, state: loop.State) -> Callable[[], None]:
 
 def _measure(name: str, row: Row, directory: str) -> None:
     plan = _plan(row, directory)
-    state = loop.make_state(plan, directory)
-    step, batch = loop.make_train_step(plan, state), next(loop.train_iterator(plan, 0))
+    with plan.strategy.distribution.scope():
+        state = loop.make_state(plan, directory)
+        loop.optimizers.create_slots(state.optimizer, state.variables)
+    step, batch = loop.make_train_step(plan, state), next(iter(loop.worker_batches(plan, 0)))
     side = plan.config.task.detect.box_crop
     convolve = _convolve(state.backbone, row.num_crops, side)
     whole, backbone, inference = table.median_seconds(
