@@ -36,8 +36,9 @@ def _untrained_run(workdir: str) -> None:
     config.data.update({"dir": "none", "resize": SIZE, "crop": CROP})
     config.model.depth = 18
     taxonomy = make_taxonomy([f"class{number}" for number in range(NUM_CLASSES)], [])
-    workdirs.claim(workdir, config, "pretrain", None, taxonomy)
-    task = make_task(config, Dataset("", taxonomy, Contents(), {}, {}))
+    dataset = Dataset("", taxonomy, Contents(), {}, {})
+    workdirs.claim(workdir, config, "pretrain", None, dataset)
+    task = make_task(config, dataset)
     backbone, head = make_models(config, task)
     models = {"backbone": backbone, "head": head}
     Checkpoints(workdir, models, keras.optimizers.SGD(), {}, keep_last=1).save(1)

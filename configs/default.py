@@ -23,6 +23,7 @@ def _task() -> ConfigDict:
             "head_parts": 1,  # variables that hold the kernel of classes (the paper: 50)
             "export_top_k": 5,  # labels returned for an image by the exported model
             "detect": _detect(),  # of the task "detect"
+            "segment": _segment(),  # of the task "segment"
         }
     )
 
@@ -38,6 +39,16 @@ def _detect() -> dict:
         "box_samples": 256,  # boxes of an image that the box head learns from, in a step
         "proposals": 300,
         "box_crop": 14,  # features a side of a proposal, before conv5 halves them
+    }
+
+
+def _segment() -> dict:
+    return {
+        "side": 512,  # pixels, which the image's longer side becomes, its aspect ratio kept
+        "scales": (0.5, 1.5),  # range of a random factor to that in training
+        "crop": 513,  # pixels: random in training, 1 more than a multiple of model.output_stride
+        "eval_scales": (1.0,),  # factors to `side`, whose scores evaluation averages
+        "eval_flip": False,  # average those of mirror images too
     }
 
 

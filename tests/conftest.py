@@ -114,8 +114,9 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     config.data.update({"dir": "nowhere", "resize": 40, "crop": 32})
     config.model.update({"depth": 10, "width": 8})
     workdir = tmp_path_factory.mktemp("finished_run")
-    workdirs.claim(str(workdir), config, "pretrain", None, taxonomy)
-    task = make_task(config, Dataset("", taxonomy, Contents(), {}, {}))
+    dataset = Dataset("", taxonomy, Contents(), {}, {})
+    workdirs.claim(str(workdir), config, "pretrain", None, dataset)
+    task = make_task(config, dataset)
     backbone, head = make_models(config, task)
     generator = np.random.default_rng(0)
     for variable in [*backbone.variables, *head.variables]:

@@ -68,7 +68,10 @@ def fit(
 
 
 def random_crop(
-    source_size: tf.Tensor, scales: tuple[float, float], canvas: tuple[int, int], seed: tf.Tensor
+    source_size: tf.Tensor,
+    scales: tuple[float | tf.Tensor, float | tf.Tensor],
+    canvas: tuple[int, int],
+    seed: tf.Tensor,
 ) -> Transform:
     """Scales by a factor drawn from `scales`, then cuts a window of the canvas's size anywhere in
     the image; along a side that is too short for that, the image lies anywhere in the window.
@@ -183,7 +186,7 @@ def _shape(transform: Transform, channels: int) -> tf.TensorShape:
     return tf.TensorShape([*([None, None] if size is None else map(int, size)), channels])
 
 
-def _source_places(transform: Transform) -> tuple[tf.Tensor, tf.Tensor]:
+def source_places(transform: Transform) -> tuple[tf.Tensor, tf.Tensor]:
     """Coordinates of the canvas's pixel centres in the source: ([H'], [W']) float32, pixels."""
     back = invert(transform)
     ys, xs = (
@@ -215,7 +218,7 @@ def apply_to_image(transform: Transform, image: tf.Tensor, padding: int = MID_GR
     )[0]
     rows, columns = (
         (places >= 0) & (places <= size)
-        for places, size in zip(_source_places(upright), tf.unstack(upright.source_size))
+        for places, size in zip(source_places(upright), tf.unstack(upright.source_size))
     )
     inside = rows[:, tf.newaxis, tf.newaxis] & columns[:, tf.newaxis]
     pixels = tf.cast(tf.round(tf.where(inside, drawn, float(padding))), tf.uint8)
@@ -234,7 +237,7 @@ def apply_to_mask(transform: Transform, mask: tf.Tensor) -> tf.Tensor:
       [H', W', C] uint8, IGNORED where the centre is beyond the image.
     """
     indices, inside = [], []
-    for places, size in zip(_source_places(transform), tf.unstack(tf.shape(mask)[:2])):
+    for places, size in zip(source_places(transform), tf.unstack(tf.shape(mask)[:2])):
         places = tf.cast(tf.floor(places), tf.int32)
         indices.append(tf.clip_by_value(places, 0, size - 1))
         inside.append((places >= 0) & (places < size))

@@ -32,12 +32,10 @@ class ConfusionMatrix:
         """[C] float64, intersection over union; NaN for a class that no pixel has or was given."""
         intersection = np.diag(self.counts)
         union = self.counts.sum(axis=0) + self.counts.sum(axis=1) - intersection
-        return np.divide(
-            intersection, union, out=np.full(len(union), np.nan), where=union > 0
-        )
+        return np.divide(intersection, union, out=np.full(len(union), np.nan), where=union > 0)
 
     def result(self) -> dict[str, float]:
-        """"miou", the mean over classes, and "pixel_accuracy", in [0, 1]; NaN without any pixel."""
+        """ "miou", the mean over classes, and "pixel_accuracy", in [0, 1]; NaN without any pixel."""
         iou, total = self.iou(), self.counts.sum()
         return {
             "miou": float(np.nanmean(iou)) if total else np.nan,

@@ -1,12 +1,12 @@
-"""DeepLab's head with large fields of view, ASPP-L (Chen et al. 2016, arXiv 1606.00915, section 3.2).
+"""DeepLab's head with large fields of view, ASPP-L (Chen et al. 2016, arXiv 1606.00915).
 
 Four 3x3 atrous convolutions look at the backbone's deepest features side by side, each with its own
 rate, and their scores are summed. The backbone keeps its resolution by atrous convolution too
 (config.model.output_stride): its weights are those of the classifier.
 
-Scores lie on a grid that is coarser than the image. All convolutions here are centred, so cell
-(i, j) looks at pixel (i s, j s) for an output stride of s, and an image of k s + 1 pixels a side has
-k + 1 cells, the first and the last on its borders.
+Scores lie on a grid that is coarser than the image. All convolutions are centered, so cell (i, j)
+looks at pixel (i s, j s) for an output stride of s, and an image of k s + 1 pixels a side has k + 1
+cells, the first and the last on its borders.
 """
 
 import tensorflow as tf

@@ -1,7 +1,7 @@
 """From a workdir to a version of a served model: the SavedModel, its assets, warm-up and card.
 
 OUT/3/saved_model.pb, variables/     what TensorFlow Serving loads
-OUT/3/assets/                        config.json, taxonomy.json, thresholds.csv
+OUT/3/assets/                        config.json, taxonomy.json, metadata.json, thresholds.csv
 OUT/3/assets.extra/                  warm-up requests
 OUT/3/model_card.md                  for people
 """
@@ -24,7 +24,7 @@ from revisit.serving.warmup import write_warmup_requests
 from revisit.serving.weights import WEIGHTS_DTYPES
 from revisit.training import checkpoint
 from revisit.training.model import LoadedModel, load_model
-from revisit.training.workdir import CONFIG_FILE, TAXONOMY_FILE
+from revisit.training.workdir import DESCRIPTION
 
 
 class Options(NamedTuple):
@@ -89,7 +89,7 @@ def _write_saved_model(
     module.backbone = checkpoint.named(loaded.backbone.variables)
     module.head = checkpoint.named(loaded.head.variables)
     module.assets = [
-        tf.saved_model.Asset(str(workdir / name)) for name in (CONFIG_FILE, TAXONOMY_FILE)
+        tf.saved_model.Asset(str(workdir / name)) for name in DESCRIPTION
     ]
     tf.saved_model.save(module, str(directory), signatures=signatures)
 

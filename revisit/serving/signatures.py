@@ -24,7 +24,7 @@ import tensorflow as tf
 
 from revisit.data.images import to_model_range
 from revisit.serving.thresholds import Thresholds
-from revisit.training.model import LoadedModel, forward
+from revisit.training.model import LoadedModel, predict
 
 Outputs = dict[str, tf.Tensor]
 Signature: TypeAlias = tf.types.experimental.ConcreteFunction
@@ -48,7 +48,7 @@ def make_signatures(
     add_thresholds = _make_add_thresholds(thresholds)
 
     def answer(batch: Outputs) -> Outputs:
-        outputs = forward(loaded.backbone, loaded.head, batch, train_backbone=False, training=False)
+        outputs = predict(task, loaded.backbone, loaded.head, batch)
         return add_thresholds({**task.serve(outputs, batch), **_features(outputs)})
 
     # The parameters' names below are the names of the inputs on the wire.

@@ -32,6 +32,11 @@ class Metric(Protocol):
         """Predictions in the benchmark's own format, for its official tools: path -> content."""
 
 
+def look_once(run: Callable[[Batch], Outputs], batch: Batch) -> Outputs:
+    """The `predict` of a task that looks at an image as it is."""
+    return run(batch)
+
+
 class Task(NamedTuple):
     """A row of TASKS, made for one config and data set.
 
@@ -49,6 +54,8 @@ class Task(NamedTuple):
       eval_example: scalar string of encoded bytes -> the fields of a batch that evaluation and
         serving share, of one example: "image" [H, W, 3] uint8, and where it came from.
       image_size: height and width of "image", pixels.
+      predict: (run, batch) -> outputs of evaluation and serving; `run` is the model, and a task may
+        run it on several views of the batch's images.
     """
 
     prepare: Prepare
@@ -60,3 +67,4 @@ class Task(NamedTuple):
     serve: Callable[[Outputs, Batch], dict[str, tf.Tensor]]
     eval_example: Callable[[tf.Tensor], dict[str, tf.Tensor]]
     image_size: tuple[int, int]
+    predict: Callable[[Callable[[Batch], Outputs], Batch], Outputs] = look_once

@@ -34,7 +34,13 @@ from revisit.tasks.task import Batch, Metric
 from revisit.training import checkpoint, optimizers, schedules
 from revisit.training import workdir as workdirs
 from revisit.training.logs import Logs, read_metrics
-from revisit.training.model import forward, freeze_batch_norm, load_backbone, make_models
+from revisit.training.model import (
+    forward,
+    freeze_batch_norm,
+    load_backbone,
+    make_models,
+    predict,
+)
 from revisit.training.modes import MODES, RANDOM, Mode, check_init
 from revisit.training.strategies import Step, Strategy, make_strategy, sum_over_replicas
 
@@ -260,7 +266,7 @@ def evaluate_split(
         if left_out:
             is_left_out = tf.reduce_any(batch["id"][:, None] == tf.constant(left_out), axis=1)
             batch = {**batch, "weight": tf.where(is_left_out, 0.0, batch["weight"])}
-        return plan.task.measure(forward(backbone, head, batch, False, False), batch)
+        return plan.task.measure(predict(plan.task, backbone, head, batch), batch)
 
     evaluate(plan.strategy.evaluation, measure, _eval_batches(plan, split), metric.update)
     return metric
@@ -274,7 +280,7 @@ def _first_replica(plan: Plan, batch: Any) -> dict[str, tf.Tensor]:
 def draw_split(plan: Plan, backbone: keras.Model, head: keras.Model, split: str) -> np.ndarray:
     """Pictures of a split's first examples with targets and predictions, [N, H, W, 3] uint8."""
     batch = _first_replica(plan, next(iter(_eval_batches(plan, split))))
-    return plan.task.draw(batch, forward(backbone, head, batch, False, False))
+    return plan.task.draw(batch, predict(plan.task, backbone, head, batch))
 
 
 @contextmanager
@@ -517,11 +523,11 @@ def train(
         tf.random.set_global_generator(tf.random.Generator.from_seed(config.seed))
     strategy = strategy or make_strategy("one_device")
     plan = make_plan(config, mode, strategy)
-    workdirs.check_same_run(workdir, config, mode, init, plan.dataset.taxonomy)
+    workdirs.check_same_run(workdir, config, mode, init, plan.dataset)
     finished = read_metrics(workdir, config.data.eval_split, plan.steps.total)
     if finished and checkpoint.exists(workdir, plan.steps.total):
         return finished
-    claim = functools.partial(workdirs.claim, workdir, config, mode, init, plan.dataset.taxonomy)
+    claim = functools.partial(workdirs.claim, workdir, config, mode, init, plan.dataset)
     title = f"{mode} {os.path.basename(workdir.rstrip('/'))}"
     logs = Logs(workdir if strategy.is_chief else None, title, plan.steps.total)
     try:

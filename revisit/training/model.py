@@ -7,7 +7,6 @@ import tensorflow as tf
 import tf_keras as keras
 from ml_collections import ConfigDict
 
-from revisit.data.records import Contents, Dataset
 from revisit.data.taxonomy import Taxonomy
 from revisit.errors import UserError
 from revisit.models.formats import READERS
@@ -81,6 +80,17 @@ def forward(
     return head({**pyramid, **fields}, training=training)
 
 
+def predict(
+    task: Task, backbone: keras.Model, head: keras.Model, batch: Batch
+) -> dict[str, tf.Tensor]:
+    """Outputs as evaluation and serving have them: of a model at rest, by the task's `predict`."""
+
+    def run(views: Batch) -> dict[str, tf.Tensor]:
+        return forward(backbone, head, views, train_backbone=False, training=False)
+
+    return dict(task.predict(run, batch))
+
+
 def load_weights(prefix: str, backbone: keras.Model, head: keras.Model) -> str:
     """Assigns both models' variables from a checkpoint; says what was loaded.
 
@@ -126,10 +136,10 @@ def load_model(workdir: str, which: str = "last") -> LoadedModel:
     Raises:
       UserError: the directory holds no run, or no such checkpoint.
     """
-    config, mode, taxonomy = workdirs.read_run(workdir)
-    task = make_task(config, Dataset("", taxonomy, Contents(), {}, {}))
+    config, mode, dataset = workdirs.read_run(workdir)
+    task = make_task(config, dataset)
     backbone, head = make_models(config, task)
     prefix = checkpoint.find_checkpoint(workdir, which)
     loaded = load_weights(prefix, backbone, head)
     step = int(prefix.rsplit("-", 1)[1])
-    return LoadedModel(config, mode, task, backbone, head, taxonomy, step, loaded)
+    return LoadedModel(config, mode, task, backbone, head, dataset.taxonomy, step, loaded)

@@ -39,7 +39,7 @@ def score(workdir: str, which: str, data: str | None, split: str | None) -> dict
     prefix = checkpoint.find_checkpoint(workdir, which)
     strategy = make_strategy("one_device")
     plan = make_plan(config, mode, strategy)
-    workdirs.check_taxonomy(workdir, plan.dataset.taxonomy)
+    workdirs.check_classes(workdir, plan.dataset)
     with strategy.distribution.scope():
         backbone, head = make_models(config, plan.task)
         load_weights(prefix, backbone, head)

@@ -1,4 +1,7 @@
-"""What a run's directory says of the run: its config and its classes. One directory, one run."""
+"""What a run's directory says of the run: its config and its classes. One directory, one run.
+
+A model outlives its data set, so what its outputs mean is kept with it.
+"""
 
 import json
 import os
@@ -6,11 +9,13 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from revisit.data.taxonomy import Taxonomy, load_taxonomy, save_taxonomy
+from revisit.data.records import METADATA_FILE, Contents, Dataset
+from revisit.data.taxonomy import load_taxonomy, save_taxonomy
 from revisit.errors import UserError
 
 CONFIG_FILE = "config.json"
 TAXONOMY_FILE = "taxonomy.json"
+DESCRIPTION = (CONFIG_FILE, TAXONOMY_FILE, METADATA_FILE)  # what a model is read back by
 
 
 def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -36,7 +41,7 @@ def _experiment(config: ConfigDict, mode: str, init: str | None) -> dict[str, An
 
 
 def check_same_run(
-    workdir: str, config: ConfigDict, mode: str, init: str | None, taxonomy: Taxonomy
+    workdir: str, config: ConfigDict, mode: str, init: str | None, dataset: Dataset
 ) -> None:
     """Checks that the directory holds no run, or this one.
 
@@ -54,30 +59,41 @@ def check_same_run(
             f"--workdir={workdir} holds another experiment: {differences[0]}{more}; "
             "choose another directory, or remove this one"
         )
-    check_taxonomy(workdir, taxonomy)
+    check_classes(workdir, dataset)
 
 
-def claim(
-    workdir: str, config: ConfigDict, mode: str, init: str | None, taxonomy: Taxonomy
-) -> None:
+def claim(workdir: str, config: ConfigDict, mode: str, init: str | None, dataset: Dataset) -> None:
     """Makes the directory this run's: from now on no other goes on in it."""
     os.makedirs(workdir, exist_ok=True)
-    save_taxonomy(taxonomy, os.path.join(workdir, TAXONOMY_FILE))
+    save_taxonomy(dataset.taxonomy, os.path.join(workdir, TAXONOMY_FILE))
+    with open(os.path.join(workdir, METADATA_FILE), "w") as file:
+        json.dump({"mask_classes": _mask_classes(dataset)}, file)
     path = os.path.join(workdir, CONFIG_FILE)
     with open(path + ".tmp", "w") as file:
         json.dump(_experiment(config, mode, init), file, indent=2)
     os.replace(path + ".tmp", path)
 
 
-def check_taxonomy(workdir: str, taxonomy: Taxonomy) -> None:
+def _mask_classes(dataset: Dataset) -> list[str]:
+    return list(dataset.metadata.get("mask_classes", ()))
+
+
+def check_classes(workdir: str, dataset: Dataset) -> None:
     """Raises UserError where a data set's classes are not those that the run was trained on."""
-    trained = load_taxonomy(os.path.join(workdir, TAXONOMY_FILE))
+    known, taxonomy = read_classes(workdir), dataset.taxonomy
+    trained = known.taxonomy
     if trained.fingerprint() != taxonomy.fingerprint():
         raise UserError(
             f"the data's taxonomy ({taxonomy.num_classes} classes, {taxonomy.fingerprint()}) "
             f"is not the one that {workdir} was trained on "
             f"({trained.num_classes} classes, {trained.fingerprint()}): "
             "use the same data set, or train anew in another --workdir"
+        )
+    if _mask_classes(known) != _mask_classes(dataset):
+        raise UserError(
+            f"the masks of {dataset.directory} have the classes {_mask_classes(dataset)}, and those "
+            f"that {workdir} was trained on {_mask_classes(known)}: use the same data set, or train "
+            "anew in another --workdir"
         )
 
 
@@ -93,8 +109,17 @@ def training_sets(workdir: str) -> list[str]:
     return [experiment["data"]["dir"], *(each for run in runs for each in training_sets(run))]
 
 
-def read_run(workdir: str) -> tuple[ConfigDict, str, Taxonomy]:
-    """Config, mode and classes of a run.
+def read_classes(workdir: str) -> Dataset:
+    """The data set that a run was trained on, of which its classes alone are known."""
+    with open(os.path.join(workdir, METADATA_FILE)) as file:
+        metadata = json.load(file)
+    return Dataset(
+        "", load_taxonomy(os.path.join(workdir, TAXONOMY_FILE)), Contents(), {}, metadata
+    )
+
+
+def read_run(workdir: str) -> tuple[ConfigDict, str, Dataset]:
+    """Config, mode and data set (of which its classes alone are known) of a run.
 
     Raises:
       UserError: the directory holds no run.
@@ -108,4 +133,4 @@ def read_run(workdir: str) -> tuple[ConfigDict, str, Taxonomy]:
     del experiment["init"]
     config = ConfigDict(experiment)
     config.lock()
-    return config, mode, load_taxonomy(os.path.join(workdir, TAXONOMY_FILE))
+    return config, mode, read_classes(workdir)
