@@ -35,7 +35,7 @@ class ConfusionMatrix:
         return np.divide(intersection, union, out=np.full(len(union), np.nan), where=union > 0)
 
     def result(self) -> dict[str, float]:
-        """ "miou", the mean over classes, and "pixel_accuracy", in [0, 1]; NaN without any pixel."""
+        """Mean over classes, and share of pixels that are right, in [0, 1]; NaN without pixels."""
         iou, total = self.iou(), self.counts.sum()
         return {
             "miou": float(np.nanmean(iou)) if total else np.nan,

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import tensorflow as tf
-import tf_keras as keras
 from ml_collections import ConfigDict
 
 from revisit.data import geometry, images
@@ -199,7 +198,7 @@ def _predict(config: ConfigDict) -> Callable[[Callable[[Batch], Outputs], Batch]
 
 
 def _paint(pixels: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Pictures [N, H, W, 3] uint8 with VOC's color of each pixel's class over all but background."""
+    """Pictures [N, H, W, 3] uint8 with VOC's color of each pixel's class, but for background."""
     colors = segmentation.voc_palette()[classes]
     painted = pixels + OPACITY * (classes > 0)[..., np.newaxis] * (colors - pixels.astype(float))
     return np.round(painted).astype(np.uint8)
@@ -266,8 +265,8 @@ def _check(config: ConfigDict, dataset: Dataset) -> None:
     data, stride = config.data, config.model.output_stride
     if not dataset.metadata.get("mask_classes"):
         raise UserError(
-            f"config.task.name='segment' needs masks, and {dataset.directory or 'the run'} has none: "
-            "build a data set from a source that has them, such as voc"
+            f"config.task.name='segment' needs masks, and {dataset.directory or 'the run'} has "
+            "none: build a data set from a source that has them, such as voc"
         )
     if data.crop % stride != 1:
         nearest = round((data.crop - 1) / stride) * stride + 1
@@ -277,13 +276,11 @@ def _check(config: ConfigDict, dataset: Dataset) -> None:
         )
     if config.model.stem == "patch4":
         raise UserError(
-            "config.model.stem='patch4' has no cell on an image's border, which segmentation needs: "
+            "config.model.stem='patch4' has no cell on an image's border, as segmentation needs it: "
             "take conv7, conv3_pool or conv3"
         )
     if not 0 < data.scales[0] <= data.scales[1]:
-        raise UserError(
-            f"config.data.scales={tuple(data.scales)} is not a range of factors above 0"
-        )
+        raise UserError(f"config.data.scales={tuple(data.scales)} is not a range above 0")
     if not config.task.eval_scales or min(config.task.eval_scales) <= 0:
         raise UserError(
             f"config.task.eval_scales={tuple(config.task.eval_scales)} is not one or more factors "

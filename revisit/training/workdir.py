@@ -91,9 +91,9 @@ def check_classes(workdir: str, dataset: Dataset) -> None:
         )
     if _mask_classes(known) != _mask_classes(dataset):
         raise UserError(
-            f"the masks of {dataset.directory} have the classes {_mask_classes(dataset)}, and those "
-            f"that {workdir} was trained on {_mask_classes(known)}: use the same data set, or train "
-            "anew in another --workdir"
+            f"masks of {dataset.directory} have the classes {_mask_classes(dataset)}, those that "
+            f"{workdir} was trained on {_mask_classes(known)}: use the same data set, or train anew "
+            "in another --workdir"
         )
 
 
