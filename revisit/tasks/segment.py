@@ -276,8 +276,8 @@ def _check(config: ConfigDict, dataset: Dataset) -> None:
         )
     if config.model.stem == "patch4":
         raise UserError(
-            "config.model.stem='patch4' has no cell on an image's border, as segmentation needs it: "
-            "take conv7, conv3_pool or conv3"
+            "config.model.stem='patch4' has no cell on an image's border, as segmentation "
+            "needs it: take conv7, conv3_pool or conv3"
         )
     if not 0 < data.scales[0] <= data.scales[1]:
         raise UserError(f"config.data.scales={tuple(data.scales)} is not a range above 0")

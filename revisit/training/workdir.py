@@ -92,8 +92,8 @@ def check_classes(workdir: str, dataset: Dataset) -> None:
     if _mask_classes(known) != _mask_classes(dataset):
         raise UserError(
             f"masks of {dataset.directory} have the classes {_mask_classes(dataset)}, those that "
-            f"{workdir} was trained on {_mask_classes(known)}: use the same data set, or train anew "
-            "in another --workdir"
+            f"{workdir} was trained on {_mask_classes(known)}: use the same data set, or train "
+            "anew in another --workdir"
         )
 
 
