@@ -129,11 +129,10 @@ def _own_classes(logits: tf.Tensor, transform: tf.Tensor) -> tf.Tensor:
       [H, W] uint8. Holds 4 C bytes a pixel of the image meanwhile.
     """
     to_canvas = Transform(*tf.unstack(transform))
-    cells = tf.constant(logits.shape[:2], tf.float32)
-    pixels_a_cell = (to_canvas.canvas_size - 1.0) / (cells - 1.0)
+    cells_a_pixel = (logits.shape[0] - 1.0) / (to_canvas.canvas_size[0] - 1.0)
     # Where the centers of the image's pixels lie; the canvas's first pixel is centered at 0.5.
-    rows, columns = geometry.source_places(geometry.invert(to_canvas))
-    rows, columns = (rows - 0.5) / pixels_a_cell[0], (columns - 0.5) / pixels_a_cell[1]
+    places = geometry.source_places(geometry.invert(to_canvas))
+    rows, columns = ((each - 0.5) * cells_a_pixel for each in places)
     scores = deeplab.interpolate(logits, rows, columns)  # [H, W, C]
     return tf.cast(tf.argmax(scores, axis=-1), tf.uint8)
 
