@@ -17,9 +17,7 @@ def test_figures_are_those_of_scikit_learn_over_all_images_together() -> None:
     matrix = segmentation.ConfusionMatrix(4)
     true, predicted = generator.integers(0, 3, (2, 5, 900))  # no pixel has class 3
     for some_true, some_predicted in zip(true, predicted, strict=True):
-        matrix.update(
-            sklearn.metrics.confusion_matrix(some_true, some_predicted, labels=range(4))
-        )
+        matrix.update(sklearn.metrics.confusion_matrix(some_true, some_predicted, labels=range(4)))
     expected = sklearn.metrics.jaccard_score(true.ravel(), predicted.ravel(), average=None)
     np.testing.assert_allclose(matrix.iou(), [*expected, np.nan])
     assert matrix.result() == pytest.approx(
