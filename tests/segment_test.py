@@ -32,6 +32,10 @@ from revisit.training.scoring import score
 
 NUM_TRAIN, NUM_VALIDATION = 8, 5
 CAT, DOG = 8, 12  # in VOC's masks
+OBJECT = (  # VOC's lists need one somewhere
+    "<object><name>cat</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>9</xmax><ymax>9</ymax>"
+    "</bndbox></object>"
+)
 SIZES = ((40, 64), (64, 40), (50, 50), (33, 47), (70, 60))  # height, width
 
 
@@ -57,7 +61,7 @@ def _write_voc(root: pathlib.Path) -> None:
         image, mask = _draw(index)
         height, width = mask.shape
         size = f"<width>{width}</width><height>{height}</height><depth>3</depth>"
-        xml = f"<annotation><filename>{name}.jpg</filename><size>{size}</size></annotation>"
+        xml = f"<annotation><filename>{name}.jpg</filename><size>{size}</size>{OBJECT}</annotation>"
         (root / "Annotations" / f"{name}.xml").write_text(xml)
         Image.fromarray(image).save(root / "JPEGImages" / f"{name}.jpg", quality=95)
         drawn = Image.fromarray(mask[:-1] if name == "wrong" else mask)
@@ -83,7 +87,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 def config(data: pathlib.Path) -> Any:
     config = default.get_config()
     config.task.name = "segment"
-    config.data.update({"dir": str(data), "resize": 64, "crop": 65})
+    config.data.dir = str(data)
+    config.task.segment.update({"side": 64, "crop": 65})
     config.model.update({"depth": 10, "width": 8, "stem": "conv3_pool", "output_stride": 8})
     config.optimizer.name = "nesterov"
     config.schedule.update({"name": "poly", "learning_rate": 0.02})
@@ -95,9 +100,7 @@ def config(data: pathlib.Path) -> Any:
 def _batch(config: Any, split: str = "validation", batch_size: int = NUM_VALIDATION) -> Any:
     dataset = read_dataset(config.data.dir)
     task = make_task(config, dataset)
-    return task, next(
-        iter(data_input.eval_batches(dataset, split, task.prepare, batch_size))
-    )
+    return task, next(iter(data_input.eval_batches(dataset, split, task.prepare, batch_size)))
 
 
 def _true_masks(batch: Any) -> list[np.ndarray]:
@@ -114,7 +117,7 @@ def test_a_mask_of_another_size_than_its_image_is_listed_as_a_reject(data: pathl
 
 @pytest.mark.parametrize("resize", [64, 128, 100])
 def test_perfect_scores_give_an_miou_of_one(config: Any, resize: int) -> None:
-    config.data.resize = resize
+    config.task.segment.side = resize
     task, batch = _batch(config)
     metric = task.make_metric()
     metric.update(_measured(task, {"logits": tf.one_hot(batch["mask"], 21)}, batch))
@@ -141,7 +144,7 @@ def _expected_classes(logits: np.ndarray, size: tuple[int, int], scale: float) -
 
 
 def test_figures_and_files_equal_an_independent_computation(config: Any) -> None:
-    config.data.resize = 100
+    config.task.segment.side = 100
     task, batch = _batch(config)
     logits = np.random.default_rng(1).normal(size=(NUM_VALIDATION, 14, 14, 21)).astype(np.float32)
     batch["weight"] = tf.constant([1.0, 1.0, 0.0, 1.0, 1.0])  # as if the third were padding
@@ -203,7 +206,7 @@ def test_training_windows_move_image_and_mask_together(config: Any) -> None:
 
 
 def test_several_views_of_an_image_are_averaged(config: Any) -> None:
-    config.task.eval_flip = True
+    config.task.segment.eval_flip = True
     task, batch = _batch(config)
     generator = np.random.default_rng(3)
     weights = generator.normal(size=(9, 9, 3, 21)).astype(np.float32)
@@ -220,8 +223,8 @@ def test_several_views_of_an_image_are_averaged(config: Any) -> None:
 
 
 def test_views_of_several_sizes_keep_their_places(config: Any) -> None:
-    """Scores that are a smooth function of the place are the same whatever size they are seen at."""
-    config.task.eval_scales = (1.0, 0.5, 1.5)
+    """Scores that change smoothly with the place are the same at any size."""
+    config.task.segment.eval_scales = (1.0, 0.5, 1.5)
     task, batch = _batch(config)
     ramp = np.tile(np.linspace(-1, 1, 65, dtype=np.float32)[:, None, None], (1, 65, 3))
     sides = []
@@ -258,7 +261,8 @@ def test_the_loss_falls_from_a_classifiers_backbone_that_fits_whole(
     tmp_path: pathlib.Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    config.data.update({"scales": (1.0, 1.0), "eval_split": "train"})
+    config.data.eval_split = "train"
+    config.task.segment.scales = (1.0, 1.0)
     config.train.update({"batch_size": 8, "duration": "24 steps", "eval_every": "4 steps"})
     figures = loop.train(modes.resolve(config, mode), mode, str(tmp_path / "run"), init=pretrained)
     assert "starts from 51 of 51 backbone variables from " in capsys.readouterr().out
@@ -275,7 +279,8 @@ def test_the_loss_falls_from_a_classifiers_backbone_that_fits_whole(
 def finished(data: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     config = default.get_config()
     config.task.name = "segment"
-    config.data.update({"dir": str(data), "resize": 64, "crop": 65})
+    config.data.dir = str(data)
+    config.task.segment.update({"side": 64, "crop": 65})
     config.model.update({"depth": 10, "width": 8, "stem": "conv3_pool", "output_stride": 8})
     config.train.update({"batch_size": 4, "eval_batch_size": 3, "duration": "2 steps"})
     workdir = str(tmp_path_factory.mktemp("finished") / "run")
@@ -283,9 +288,7 @@ def finished(data: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> st
     return workdir
 
 
-def test_every_image_is_scored_once_and_its_mask_written(
-    finished: str, data: pathlib.Path
-) -> None:
+def test_every_image_is_scored_once_and_its_mask_written(finished: str, data: pathlib.Path) -> None:
     report = score(finished, "last", None, None)
     assert report["figures"]["num_examples"] == NUM_VALIDATION
     folder = pathlib.Path(finished, "results", "validation", "Segmentation", "comp6_test_cls")
@@ -331,10 +334,16 @@ def test_pictures_show_image_truth_and_prediction_side_by_side(config: Any) -> N
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"data.crop": 64}, "config.data.crop=64 is not 1 more than a multiple of .*: take 65"),
+        (
+            {"task.segment.crop": 64},
+            "segment.crop=64 is not 1 more than a multiple of .*: take 65",
+        ),
         ({"model.stem": "patch4"}, "'patch4' has no cell on an image's border"),
-        ({"data.scales": (2.0, 1.0)}, r"config.data.scales=\(2.0, 1.0\) is not a range above 0"),
-        ({"task.eval_scales": (0.0,)}, r"config.task.eval_scales=\(0.0,\) is not one or more"),
+        (
+            {"task.segment.scales": (2.0, 1.0)},
+            r"segment.scales=\(2.0, 1.0\) is not a range above 0",
+        ),
+        ({"task.segment.eval_scales": (0.0,)}, r"segment.eval_scales=\(0.0,\) is not one or more"),
     ],
 )
 def test_a_config_that_does_not_fit_is_named(config: Any, changes: dict, message: str) -> None:
@@ -343,9 +352,7 @@ def test_a_config_that_does_not_fit_is_named(config: Any, changes: dict, message
         make_task(config, read_dataset(config.data.dir))
 
 
-def test_a_data_set_without_masks_is_named(
-    config: Any, tiny_data: dict[str, pathlib.Path]
-) -> None:
+def test_a_data_set_without_masks_is_named(config: Any, tiny_data: dict[str, pathlib.Path]) -> None:
     dataset = read_dataset(tiny_data["single"])
     with pytest.raises(UserError, match="config.task.name='segment' needs masks, and .* has none"):
         make_task(config, dataset)
@@ -374,8 +381,8 @@ def test_eight_images_of_voc_are_learned_by_heart(
     source = SourceOptions(manifest=str(tmp_path / "train.txt"), images=str(lists.parents[1]))
     built = str(tmp_path / "data")
     build(BuildOptions("voc", source, built, PlanOptions(), 0.0, 1), {})
-    config.data.update({"dir": built, "eval_split": "train", "resize": 256, "crop": 257})
-    config.data.update({"scales": (1.0, 1.0), "flip": False})
+    config.data.update({"dir": built, "eval_split": "train", "flip": False})
+    config.task.segment.update({"side": 256, "crop": 257, "scales": (1.0, 1.0)})
     config.model.width = 32
     config.optimizer.weight_decay = 0.0
     config.schedule.update({"learning_rate": 0.02, "warmup": "5 percent"})

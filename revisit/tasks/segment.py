@@ -1,9 +1,9 @@
 """Semantic segmentation: a class for each pixel, by DeepLab-ASPP-L (see revisit.models.deeplab).
 
-Training crops windows of `config.data.crop` pixels from images whose longer side was made
-`config.data.resize` and scaled at random. Evaluation looks at the whole image on a canvas, and
-scores it in the image's own pixels, to which the scores are interpolated: what was resized or
-padded is not what counts.
+Training crops windows of `config.task.segment.crop` pixels from images whose longer side was made
+`side` and scaled at random. Evaluation looks at the whole image on a canvas, and scores it in the
+image's own pixels, to which the scores are interpolated: what was resized or padded is not what
+counts.
 """
 
 from collections.abc import Callable, Iterator
@@ -73,21 +73,21 @@ class SegmentMetric:
 def _canvas(config: ConfigDict) -> tuple[int, int]:
     """Of evaluation: the least one that holds an image and has cells of the grid on its borders."""
     stride = config.model.output_stride
-    side = -(-(config.data.resize - 1) // stride) * stride + 1
+    side = -(-(config.task.segment.side - 1) // stride) * stride + 1
     return side, side
 
 
 def _fit(size: tf.Tensor, config: ConfigDict) -> Transform:
-    return geometry.fit(size, config.data.resize, config.data.resize, _canvas(config))
+    return geometry.fit(size, config.task.segment.side, config.task.segment.side, _canvas(config))
 
 
 def _random_window(size: tf.Tensor, config: ConfigDict, seed: tf.Tensor) -> Transform:
-    data = config.data
-    whole = tf.cast(data.resize / tf.reduce_max(size), tf.float32)  # canvas pixels a source pixel
-    least, largest = data.scales
-    canvas = (data.crop, data.crop)
+    segment = config.task.segment
+    whole = tf.cast(segment.side / tf.reduce_max(size), tf.float32)  # canvas pixels a source pixel
+    least, largest = segment.scales
+    canvas = (segment.crop, segment.crop)
     window = geometry.random_crop(size, (least * whole, largest * whole), canvas, seed)
-    return geometry.mirror(window, data.flip & (seed[0] < 0))
+    return geometry.mirror(window, config.data.flip & (seed[0] < 0))
 
 
 def _prepare(config: ConfigDict) -> Prepare:
@@ -175,9 +175,9 @@ def _views(image: tf.Tensor, config: ConfigDict) -> Iterator[tuple[tf.Tensor, bo
     """Images at evaluation's sizes, and whether each is mirrored."""
     stride = config.model.output_stride
     steps = (image.shape[1] - 1) // stride
-    for scale in config.task.eval_scales:
+    for scale in config.task.segment.eval_scales:
         scaled = deeplab.resize(image, max(1, round(steps * scale)) * stride + 1)
-        for mirrored in (False, True)[: 1 + config.task.eval_flip]:
+        for mirrored in (False, True)[: 1 + config.task.segment.eval_flip]:
             yield (tf.reverse(scaled, [2]) if mirrored else scaled), mirrored
 
 
@@ -261,16 +261,16 @@ def _serve(classes: tuple[str, ...]) -> Callable[[Outputs, Batch], dict[str, tf.
 
 
 def _check(config: ConfigDict, dataset: Dataset) -> None:
-    data, stride = config.data, config.model.output_stride
+    segment, stride = config.task.segment, config.model.output_stride
     if not dataset.metadata.get("mask_classes"):
         raise UserError(
             f"config.task.name='segment' needs masks, and {dataset.directory or 'the run'} has "
             "none: build a data set from a source that has them, such as voc"
         )
-    if data.crop % stride != 1:
-        nearest = round((data.crop - 1) / stride) * stride + 1
+    if segment.crop % stride != 1:
+        nearest = round((segment.crop - 1) / stride) * stride + 1
         raise UserError(
-            f"config.data.crop={data.crop} is not 1 more than a multiple of "
+            f"config.task.segment.crop={segment.crop} is not 1 more than a multiple of "
             f"config.model.output_stride={stride}, as segmentation needs it: take {nearest}"
         )
     if config.model.stem == "patch4":
@@ -278,12 +278,14 @@ def _check(config: ConfigDict, dataset: Dataset) -> None:
             "config.model.stem='patch4' has no cell on an image's border, as segmentation "
             "needs it: take conv7, conv3_pool or conv3"
         )
-    if not 0 < data.scales[0] <= data.scales[1]:
-        raise UserError(f"config.data.scales={tuple(data.scales)} is not a range above 0")
-    if not config.task.eval_scales or min(config.task.eval_scales) <= 0:
+    if not 0 < segment.scales[0] <= segment.scales[1]:
         raise UserError(
-            f"config.task.eval_scales={tuple(config.task.eval_scales)} is not one or more factors "
-            "above 0"
+            f"config.task.segment.scales={tuple(segment.scales)} is not a range above 0"
+        )
+    if not segment.eval_scales or min(segment.eval_scales) <= 0:
+        raise UserError(
+            f"config.task.segment.eval_scales={tuple(segment.eval_scales)} is not one or "
+            "more factors above 0"
         )
 
 
