@@ -79,7 +79,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     lists = root / "VOC2012" / "ImageSets" / "Segmentation"
     source = SourceOptions(manifest=f"{lists}/train.txt,{lists}/val.txt")
     plan = PlanOptions(seed=0, examples_per_shard=16)
-    build(BuildOptions("voc", source, str(root / "data"), plan, 0.0, 1), {})
+    build(BuildOptions("voc", source, str(root / "data"), plan, 0.1, 1), {})
     return root / "data"
 
 

@@ -21,9 +21,10 @@ CARD = """# Model card
 {metrics}
 ## Use
 `serving_default` takes encoded images (`image_bytes`) and answers with scores, class ids, names,
-titles and what else the task gives: ancestors and features, or boxes in the image's own pixels
-(ymin, xmin, ymax, xmax), and, where validation gave them, the thresholds by which a score is a yes
-(best F1 of each class). `features` takes the same and gives a classifier's features alone;
+and what else the task gives: titles, ancestors and features; or titles, and boxes in the image's
+own pixels (ymin, xmin, ymax, xmax); or `mask_bytes`, a PNG of class ids in the image's own pixels,
+of which the scores are shares; and, where validation gave them, the thresholds by which a score is
+a yes (best F1 of each class). `features` takes the same and gives a classifier's features alone;
 `examples` takes serialised tf.Examples; `images` takes pixels, float32 in [-1, 1], `images_uint8`
 those from 0 to 255, both {height} x {width}. Encoded images are resized and cropped or padded to
 that size in the graph, as in evaluation.

@@ -88,9 +88,7 @@ def _write_saved_model(
     # layer by layer, for Keras alone to read. Under a checkpoint's names, they are one themselves.
     module.backbone = checkpoint.named(loaded.backbone.variables)
     module.head = checkpoint.named(loaded.head.variables)
-    module.assets = [
-        tf.saved_model.Asset(str(workdir / name)) for name in DESCRIPTION
-    ]
+    module.assets = [tf.saved_model.Asset(str(workdir / name)) for name in DESCRIPTION]
     tf.saved_model.save(module, str(directory), signatures=signatures)
 
 
