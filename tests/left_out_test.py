@@ -10,6 +10,7 @@ from configs import default
 from data_prep import builder
 from data_prep.pipeline import PlanOptions
 from data_prep.sources.source import SourceOptions
+from revisit.data.records import Contents, Dataset
 from revisit.data.taxonomy import make_taxonomy
 from revisit.training import loop, modes
 from revisit.training import workdir as workdirs
@@ -74,8 +75,9 @@ def test_what_the_first_run_saw_is_scored_apart_in_a_probe(data, tmp_path):
 @pytest.mark.parametrize("init, others", [("run", 1), ("run/checkpoints/ckpt-1", 1), ("random", 0)])
 def test_data_sets_of_former_runs_are_known(init, others, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    config, taxonomy = default.get_config(), make_taxonomy(["a"], [])
+    config = default.get_config()
+    dataset = Dataset("", make_taxonomy(["a"], []), Contents(), {}, {})
     for workdir, mode, start in (("run", "pretrain", None), ("probe", "linear_probe", init)):
         config.data.dir = f"data/{workdir}"
-        workdirs.claim(workdir, config, mode, start, taxonomy)
+        workdirs.claim(workdir, config, mode, start, dataset)
     assert workdirs.training_sets("probe") == ["data/probe", "data/run"][: 1 + others]
