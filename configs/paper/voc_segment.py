@@ -4,10 +4,10 @@ Command:  python -m revisit.train --config=configs/paper/voc_segment.py --mode=f
               --init=PRETRAINED --workdir=DIR --config.data.dir=DATA
           PRETRAINED is the workdir of configs/paper/jft_pretrain.py.
 Data:     DATA is VOC 2012 as data_prep.build --source=voc writes it, with the masks that Hariharan
-          et al. (2011) added to the training images: "trainaug", 10,582 images, as the split
-          "train", and VOC's "val", 1,449 images, as "val". Lists of the names lie in a folder
-          ImageSets/Segmentation, so that masks are read.
-Result:   miou 75.3 on val; ImageNet alone 73.6, JFT-300M started from it 76.5 (as recalled,
+          et al. (2011) added to the training images: ImageSets/Segmentation/train.txt lists
+          their "trainaug", 10,582 images, and val.txt VOC's own, 1,449 images, which become the
+          split "validation".
+Result:   miou 75.3 on validation; ImageNet alone 73.6, JFT-300M started from it 76.5 (as recalled,
           unverified).
 Hardware: not stated.
 Time:     not stated. 30k steps of 10 images are 28 epochs.
@@ -24,7 +24,6 @@ from configs import default
 def get_config() -> ConfigDict:
     config = default.get_config()
     config.task.name = "segment"
-    config.data.eval_split = "val"
     config.data.flip = True  # as recalled, unverified
     # 500 pixels is the longer side of VOC's images: they are taken as they are.
     config.task.segment.side = 500
