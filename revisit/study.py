@@ -4,8 +4,14 @@
 
 Finished runs are kept: the same command goes on where it was stopped. --shard=i/n does one part of
 n over a shared directory (job arrays), --print_commands lists one command a run instead of running.
-When all runs of the grid are there, results.csv, fit.json, curve.png, curve.svg and report.html lie
-in DIR. --config.base.x.y=v changes the experiment; what base.modes sets for a mode wins over it.
+When all runs of the grid are there, results.csv (revisit/scaling/results.py says what is in it),
+fit.json, branches.csv, the figures as PNG and SVG, and report.html lie in DIR. --config.base.x.y=v
+changes the experiment; what base.modes sets for a mode wins over it. --results=FILE only reports a
+table: made by hand, or of an interrupted study.
+
+Runs share what they can: one data set on disk, each backbone for all its transfers, and, under a
+constant or staircase schedule, the steps of a shorter run as the beginning of a longer one. Frozen
+features are not kept: every epoch of a probe crops and flips its images anew.
 """
 
 import os
@@ -22,6 +28,7 @@ _CONFIG = cli.define_config("The study: a Python file with get_config(), as in c
 _WORKDIR = flags.DEFINE_string("workdir", None, "Where runs, results and report lie.")
 _SHARD = flags.DEFINE_string("shard", "0/1", "i/n: the part of the grid to run, i from 0 to n-1.")
 _RUN = flags.DEFINE_string("run", "", "Name of a single run of the grid to do.")
+_RESULTS = flags.DEFINE_string("results", "", "A results.csv to report, instead of running.")
 _PRINT_COMMANDS = flags.DEFINE_bool("print_commands", False, "Print one command a run, run none.")
 
 
@@ -50,7 +57,12 @@ def main(argv: Sequence[str]) -> None:
     from revisit.scaling import grid
 
     grid.check_study(config)
-    groups = grid.make_groups(config.grid)
+    if _RESULTS.value:
+        from revisit.scaling.study import report_results
+
+        print(os.path.abspath(report_results(config, _RESULTS.value, _WORKDIR.value)))
+        return
+    groups = grid.make_groups(config)
     chosen = grid.deal(groups, *grid.parse_shard(_SHARD.value))
     if _RUN.value:
         chosen = grid.pick(grid.deal(groups, 0, 1), _RUN.value)
@@ -60,11 +72,12 @@ def main(argv: Sequence[str]) -> None:
         return
 
     cli.import_tensorflow()
-    from revisit.scaling.runs import Engine
+    from revisit.scaling.runs import Engine, Study
     from revisit.scaling.study import run_study
     from revisit.training.loop import train
 
-    path = run_study(config, chosen, _WORKDIR.value, Engine(train, _count_examples))
+    engine = Engine(train, _count_examples)
+    path = run_study(Study(config, _WORKDIR.value, engine), chosen)
     if path:
         print(os.path.abspath(path))
 

@@ -18,14 +18,14 @@ ACCURACY = findings.Units(Scale("accuracy"))
 def make_results(config, value, equal_length=False):
     """Results of a whole grid; value(run, pretraining images) is the metric of a transfer run."""
     made = []
-    for run in grid.deal(grid.make_groups(config.grid), 0, 1):
-        size = round(9000 * (run.data_fraction or 0))
+    for run in grid.deal(grid.make_groups(config), 0, 1):
+        size = round(9000 * run.settings.get("data.fraction", 0))
+        seen = 90_000 if equal_length else 10 * size
         if run.mode == "pretrain":
-            seen = 90_000 if equal_length else 10 * size
-            made.append(Result(run, size, size, seen, seen // 32, 10.0, {"loss": 1.0}))
+            made.append(Result(run, size, seen, 10.0, size, seen, seen // 32, 10.0, {"loss": 1.0}))
         else:
             metrics = {config.metric: value(run, size)}
-            made.append(Result(run, size, 2000, 40_000, 1250, 10.0, metrics))
+            made.append(Result(run, size, seen, 10.0, 2000, 40_000, 1250, 10.0, metrics))
     return made
 
 
@@ -58,7 +58,7 @@ class _Page(HTMLParser):
 
 
 def _read(tmp_path, config, results):
-    report.write_report(report.analyse(config, results), str(tmp_path))
+    report.write_report(report.analyse(config, results, str(tmp_path)), str(tmp_path))
     return _Page((tmp_path / "report.html").read_text())
 
 
@@ -146,14 +146,14 @@ def test_a_loss_is_read_the_other_way_round(tmp_path):
 
 
 def test_one_seed_gives_no_interval_between_seeds(tmp_path):
-    config = make_study(**{"grid.seeds": (0,)})
+    config = make_study(seeds=(0,))
     page = _read(tmp_path, config, make_results(config, _log_law(0.1)))
     assert "(one seed: no interval)" in page.text
     assert "gains grow with data" in page.text
 
 
 def test_two_sizes_are_reported_without_a_law(tmp_path):
-    config = make_study(**{"grid.data_fraction": (0.1, 1.0)})
+    config = make_study(sweeps=({"data.fraction": (0.1, 1.0)},))
     page = _read(tmp_path, config, make_results(config, _log_law(0.1)))
     assert "no law fitted: 2 different sizes (900, 9000)" in page.text
     assert "better than training from scratch" in page.text
@@ -178,7 +178,9 @@ def test_titles_are_escaped(tmp_path):
 
 def test_the_terminal_table_has_the_same_numbers():
     config = make_study()
-    text = report.terminal_table(report.analyse(config, make_results(config, _log_law(0.1))))
+    text = report.terminal_table(
+        report.analyse(config, make_results(config, _log_law(0.1)), "none")
+    )
     assert re.search(r"4,500 images +37\.0% +36\.7% to 37\.3% +seeds 36\.8%, 37\.2%", text)
 
 

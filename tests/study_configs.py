@@ -15,12 +15,13 @@ def make_study(**changes):
         {
             "title": "A study",
             "base": base,
-            "grid": {
-                "data_fraction": (0.5, 0.1, 1.0),
-                "seeds": (0, 1),
-                "transfer_modes": ("linear_probe", "finetune"),
-                "scratch": True,
+            "sweeps": ({"data.fraction": (0.5, 0.1, 1.0)},),
+            "transfers": {
+                "linear_probe": {"mode": "linear_probe"},
+                "finetune": {"mode": "finetune"},
             },
+            "seeds": (0, 1),
+            "scratch": True,
             "metric": "top_1",
             "metric_type": "accuracy",
         }

@@ -11,6 +11,7 @@ import pytest
 
 from revisit.errors import Interrupted, UserError
 from revisit.scaling import grid, results, runs
+from revisit.scaling.runs import Study
 from revisit.scaling.study import run_study
 from tests.study_configs import make_study
 
@@ -56,7 +57,7 @@ class FakeEngine:
 
 
 def _all_runs(config):
-    return grid.deal(grid.make_groups(config.grid), 0, 1)
+    return grid.deal(grid.make_groups(config), 0, 1)
 
 
 def _read(path):
@@ -66,13 +67,13 @@ def _read(path):
 
 def test_a_study_ends_in_a_table_a_fit_and_a_report(tmp_path, capsys):
     config, fake = make_study(), FakeEngine()
-    path = run_study(config, _all_runs(config), str(tmp_path), fake.engine)
+    path = run_study(Study(config, str(tmp_path), fake.engine), _all_runs(config))
     assert path == str(tmp_path / "report.html")
     assert len(fake.trained) == 22
     for name in ("results.csv", "fit.json", "fit.predictions.csv", "curve.png", "curve.svg"):
         assert (tmp_path / name).stat().st_size > 100
     fits = json.loads((tmp_path / "fit.json").read_text())
-    assert [fit["group"] for fit in fits] == [["linear_probe"], ["finetune"]]
+    assert [fit["group"] for fit in fits] == [["linear_probe", ""], ["finetune", ""]]
     assert fits[0]["laws"]["M1"]["params"]["c"] == pytest.approx(-0.1, abs=0.01)
     output = capsys.readouterr().out
     assert "study: 22 of 22 runs  finetune-fraction1-seed1  top_1 0.6" in output
@@ -82,34 +83,34 @@ def test_a_study_ends_in_a_table_a_fit_and_a_report(tmp_path, capsys):
 
 def test_results_hold_each_run_and_figure_once(tmp_path):
     config, fake = make_study(), FakeEngine()
-    run_study(config, _all_runs(config), str(tmp_path), fake.engine)
+    run_study(Study(config, str(tmp_path), fake.engine), _all_runs(config))
     rows = _read(tmp_path / "results.csv")
-    assert tuple(rows[0]) == results.COLUMNS
+    assert {*results.NEEDED, *results.NUMBERS, "data.fraction", "run"} < set(rows[0])
     assert len({(row["run"], row["metric"]) for row in rows}) == len(rows) == 6 + 2 * 16
     row = next(
         r for r in rows if r["run"] == "finetune-fraction0.1-seed1" and r["metric"] == "top_1"
     )
     assert (row["mode"], row["init"]) == ("finetune", "pretrain-fraction0.1-seed1")
-    assert (row["data_fraction"], row["num_examples"], row["seed"]) == ("0.1", "900", "1")
+    assert (row["data.fraction"], row["num_examples"], row["seed"]) == ("0.1", "900", "1")
     assert (row["train_examples"], row["examples_seen"], row["step"]) == ("9000", "640", "20")
     # 10 steps of 32 at 64 images/s, then 10 at 32 images/s
-    assert (row["seconds"], row["images_per_second"]) == ("15.000", "42.7")
+    assert (row["seconds"], row["images_per_second"]) == ("15.0", "42.7")
     assert float(row["value"]) == pytest.approx(1 - 0.9 * 900**-0.1 - 0.002)
     scratch = next(r for r in rows if r["run"] == "finetune-random-seed0")
-    assert (scratch["data_fraction"], scratch["num_examples"]) == ("", "0")
+    assert (scratch["data.fraction"], scratch["num_examples"]) == ("", "0")
 
 
 def test_an_interrupted_study_goes_on_and_ends_as_if_it_had_not_been(tmp_path):
     config = make_study()
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    run_study(config, _all_runs(config), str(whole), FakeEngine().engine)
+    run_study(Study(config, str(whole), FakeEngine().engine), _all_runs(config))
     stopped = FakeEngine(stop_before="finetune-fraction0.5-seed0")
     with pytest.raises(Interrupted, match="saved at step 3"):
-        run_study(config, _all_runs(config), str(broken), stopped.engine)
+        run_study(Study(config, str(broken), stopped.engine), _all_runs(config))
     assert not (broken / "report.html").exists()
     assert len({row["run"] for row in _read(broken / "results.csv")}) == len(stopped.trained) == 7
     again = FakeEngine()
-    run_study(config, _all_runs(config), str(broken), again.engine)
+    run_study(Study(config, str(broken), again.engine), _all_runs(config))
     assert sorted(stopped.trained + again.trained) == sorted(run.name for run in _all_runs(config))
     assert (broken / "results.csv").read_text() == (whole / "results.csv").read_text()
     assert (broken / "report.html").read_text() == (whole / "report.html").read_text()
@@ -120,16 +121,16 @@ def test_a_signal_interrupts_and_signals_are_then_as_before(tmp_path):
     before = signal.getsignal(signal.SIGTERM)
     fake = FakeEngine(signal_in="pretrain-fraction0.1-seed0")
     with pytest.raises(Interrupted, match="the same command goes on from there"):
-        run_study(config, _all_runs(config), str(tmp_path), fake.engine)
+        run_study(Study(config, str(tmp_path), fake.engine), _all_runs(config))
     assert signal.getsignal(signal.SIGTERM) == before
     assert results.load_result(str(tmp_path), "pretrain-fraction0.1-seed0") is None
 
 
 def test_shards_share_a_directory_and_the_last_one_reports(tmp_path, capsys):
     config = make_study()
-    groups = grid.make_groups(config.grid)
+    groups = grid.make_groups(config)
     paths = [
-        run_study(config, grid.deal(groups, index, 3), str(tmp_path), FakeEngine().engine)
+        run_study(Study(config, str(tmp_path), FakeEngine().engine), grid.deal(groups, index, 3))
         for index in (2, 0, 1)
     ]
     assert paths == [None, None, str(tmp_path / "report.html")]
@@ -138,23 +139,23 @@ def test_shards_share_a_directory_and_the_last_one_reports(tmp_path, capsys):
 
 def test_a_finished_study_is_only_reported_again(tmp_path):
     config, fake = make_study(), FakeEngine()
-    run_study(config, _all_runs(config), str(tmp_path), FakeEngine().engine)
-    assert run_study(config, _all_runs(config), str(tmp_path), fake.engine)
+    run_study(Study(config, str(tmp_path), FakeEngine().engine), _all_runs(config))
+    assert run_study(Study(config, str(tmp_path), fake.engine), _all_runs(config))
     assert fake.trained == []
 
 
 def test_another_study_in_the_directory_is_refused(tmp_path):
     config = make_study()
     runs.claim(str(tmp_path), config)
-    with pytest.raises(UserError, match="holds another study: its 'grid' differs"):
-        runs.claim(str(tmp_path), make_study(**{"grid.seeds": (0,)}))
+    with pytest.raises(UserError, match="holds another study: its 'seeds' differs"):
+        runs.claim(str(tmp_path), make_study(seeds=(0,)))
 
 
 def test_a_run_whose_start_is_missing_is_refused(tmp_path):
     config, fake = make_study(), FakeEngine()
     alone = grid.pick(_all_runs(config), "finetune-fraction1-seed0")
     with pytest.raises(UserError, match="starts from pretrain-fraction1-seed0, which isn't"):
-        run_study(config, alone, str(tmp_path), fake.engine)
+        run_study(Study(config, str(tmp_path), fake.engine), alone)
 
 
 _CONFIG = """

@@ -19,12 +19,13 @@ def get_config() -> ConfigDict:
         {
             "title": "Microworld: what is more pretraining data worth?",
             "base": demo.get_config(),
-            "grid": {
-                "data_fraction": (1 / 9, 1 / 3, 1.0),
-                "seeds": (0, 1),
-                "transfer_modes": ("linear_probe", "finetune"),
-                "scratch": True,
+            "sweeps": ({"data.fraction": (1 / 9, 1 / 3, 1.0)},),
+            "transfers": {
+                "linear_probe": {"mode": "linear_probe"},
+                "finetune": {"mode": "finetune"},
             },
+            "seeds": (0, 1),
+            "scratch": True,
             "metric": "top_1",
             "metric_type": "accuracy",
         }

@@ -11,15 +11,14 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
+from revisit.errors import UserError
 from revisit.scaling import curves, tables
 from revisit.scaling.curves import Curve, Scale
-from revisit.scaling.grid import PRETRAIN
+from revisit.scaling.grid import Transfer
 from revisit.scaling.intervals import LEVEL
 from revisit.scaling.results import Result
 from revisit.scaling.selection import CurveFit, fit_curve
-from revisit.training.modes import RANDOM
 
-MODE_TITLES = {"linear_probe": "Frozen features", "finetune": "Fine-tuning"}
 SCRATCH_TITLES = {"linear_probe": "random frozen features", "finetune": "training from scratch"}
 FORECAST_TIMES = 10  # beyond the largest size
 
@@ -85,10 +84,11 @@ class Spread(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """What is known of one transfer mode.
+    """What is known of one curve of a transfer against data size.
 
     Attributes:
-      mode: key of MODE_TITLES.
+      transfer: what was made of the backbones.
+      label: what tells the curve from others of the transfer: "depth 10"; "" where there is one.
       values: size -> the metric of its seeds, ascending sizes.
       scratch: the metric of the runs from random weights; empty without any.
       spread: of the metric between seeds.
@@ -98,7 +98,8 @@ class Finding(NamedTuple):
       there.
     """
 
-    mode: str
+    transfer: Transfer
+    label: str
     values: dict[int, tuple[float, ...]]
     scratch: tuple[float, ...]
     spread: Spread
@@ -109,8 +110,13 @@ class Finding(NamedTuple):
 
     @property
     def title(self) -> str:
-        """What readers call the mode."""
-        return MODE_TITLES.get(self.mode, self.mode)
+        """What readers call the curve."""
+        return ", ".join(filter(None, (self.transfer.title, self.label)))
+
+    @property
+    def scratch_title(self) -> str:
+        """What readers call the same transfer without pretraining."""
+        return SCRATCH_TITLES[self.transfer.mode]
 
 
 def pool_spread(groups: Iterable[Sequence[float]]) -> Spread:
@@ -187,7 +193,7 @@ def scratch_sentence(finding: Finding, units: Units) -> str:
     relation = words[sign(change, units.scale)] if change.bounded else "beside"
     return (
         f"{finding.title}: {units.value(float(np.mean(values)))} with {size:,} pretraining images,"
-        f" {relation} {SCRATCH_TITLES[finding.mode]} at"
+        f" {relation} {finding.scratch_title} at"
         f" {units.value(float(np.mean(finding.scratch)))}: {units.change(change.value)}"
         f"{units.points} ({units.interval(change, units.change)})."
     )
@@ -221,40 +227,62 @@ def _values(results: Sequence[Result], metric: str) -> dict[int, tuple[float, ..
     }
 
 
-def find(results: Sequence[Result], mode: str, metric: str, scale: Scale) -> Finding:
-    """What the results of one transfer mode say.
+def scale_of(results: Sequence[Result], transfer: Transfer) -> Scale:
+    """How a transfer's metric is written: accuracies as fractions or in percent.
+
+    Raises:
+      UserError: a run lacks the metric, or units are mixed.
+    """
+    lacking = [result.run.name for result in results if transfer.metric not in result.metrics]
+    if lacking:
+        raise UserError(f"run {lacking[0]} has no figure {transfer.metric!r}: set config.metric")
+    values = np.array([result.metrics[transfer.metric] for result in results])
+    return curves.recognize_scale(values, transfer.metric_type, transfer.metric)
+
+
+def find(
+    results: Sequence[Result],
+    scratch: Sequence[Result],
+    transfer: Transfer,
+    label: str,
+    scale: Scale,
+) -> Finding:
+    """What a curve of the metric against data size says.
 
     Args:
-      results: of any modes.
-      mode: the transfer mode.
-      metric: name of a figure of its runs.
-      scale: of the metric.
+      results: of one transfer from pretrained backbones that differ in data size alone.
+      scratch: of the same from random weights; may be empty.
+      transfer: which.
+      label: what tells the curve from others of the transfer.
+      scale: of its metric.
     """
-    own = [result for result in results if result.run.mode == mode]
-    pretrained = [result for result in own if result.run.init != RANDOM]
-    scratch = tuple(each.metrics[metric] for each in own if each.run.init == RANDOM)
-    x = [result.num_examples for result in pretrained]
-    values = np.array([result.metrics[metric] for result in pretrained])
-    curve = curves.make_curve(x, scale.to_errors(values), (mode,))
+    metric = transfer.metric
+    x = [result.num_examples for result in results]
+    values = np.array([result.metrics[metric] for result in results])
+    curve = curves.make_curve(x, scale.to_errors(values), (transfer.name, label))
     refusal = curves.refusal(curve)
     fit = None if refusal else fit_curve(curve)
-    by_size = _values(pretrained, metric)
-    spread = pool_spread([*by_size.values(), scratch])
-    finding = Finding(mode, by_size, scratch, spread, curve, fit, refusal, ())
+    by_size = _values(results, metric)
+    without = tuple(each.metrics[metric] for each in scratch)
+    spread = pool_spread([*by_size.values(), without])
+    finding = Finding(transfer, label, by_size, without, spread, curve, fit, refusal, ())
     units = Units(scale)
     sentences = [gains_sentence(finding, units)]
     if len(by_size) > 1:
         sentences.append(step_sentence(finding, units))
-    if scratch:
+    if without:
         sentences.append(scratch_sentence(finding, units))
     return finding._replace(sentences=(*sentences, law_sentence(finding, units)))
 
 
-def length_sentence(results: Sequence[Result]) -> str:
-    """How long the backbones were pretrained beside each other: it decides what the curve means."""
-    pretrained = [result for result in results if result.run.mode == PRETRAIN]
-    epochs = [result.examples_seen / result.train_examples for result in pretrained]
-    seen = [float(result.examples_seen) for result in pretrained]
+def length_sentence(pretrained: Sequence[Result]) -> str:
+    """How long the backbones of a curve were pretrained beside each other: it decides what the
+    curve means. Empty where the results don't tell."""
+    known = [result for result in pretrained if result.pretrain_seen]
+    if not known:
+        return ""
+    epochs = [result.pretrain_seen / result.num_examples for result in known]
+    seen = [float(result.pretrain_seen) for result in known]
     if max(seen) <= 1.02 * min(seen):
         return (
             f"Equal length: every backbone was pretrained on {np.mean(seen):,.0f} images, repeats"

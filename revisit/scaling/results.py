@@ -1,47 +1,51 @@
 """What the runs of a study came to: result.json of each, results.csv of all.
 
-results.csv has one row for each run and figure:
+results.csv has one row for each run and figure. A table made by hand needs the columns marked *
+alone: `revisit.study --results=FILE` reports it.
   run                 the run's name, its directory under runs/
+  transfer *          name of the transfer, as in the study's config; empty for pretraining
   mode                pretrain, linear_probe, finetune
   init                the run that it starts from, "random", or empty (pretraining)
-  data_fraction       part of the pretraining data behind the backbone; empty from random weights
-  num_examples        pretraining images behind the backbone; 0 from random weights
-  seed
+  seed *
+  num_examples *      pretraining images behind the backbone; 0 from random weights
+  pretrain_seen       images that the backbone was pretrained on, repeats counted
+  pretrain_seconds    of the steps of that pretraining
   train_examples      different images that this run itself trained on
   examples_seen       images that this run itself trained on, repeats counted
   step                its last step
   seconds             of training steps, without start-up and evaluation
   images_per_second   examples_seen / seconds
-  metric, value       figure of the evaluation split at the last step
+  metric, value *     figure of the evaluation split at the last step
+and one column for each field that the study varies, by its dotted name (data.fraction, model.depth,
+train.duration ...), and "start" where pretraining's start is varied.
 """
 
 import csv
 import json
+import math
 import os
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
-from revisit.scaling.grid import Run
+from revisit.errors import UserError
+from revisit.scaling.axes import is_setting
+from revisit.scaling.grid import PRETRAIN, Run
 from revisit.scaling.tables import write_atomically
+from revisit.training.modes import RANDOM
 
 RESULT_FILE = "result.json"
 RESULTS_FILE = "results.csv"
 RUNS = "runs"
-COLUMNS = (
-    "run",
-    "mode",
-    "init",
-    "data_fraction",
+NUMBERS = (
     "num_examples",
-    "seed",
+    "pretrain_seen",
+    "pretrain_seconds",
     "train_examples",
     "examples_seen",
     "step",
     "seconds",
-    "images_per_second",
-    "metric",
-    "value",
 )
+NEEDED = ("transfer", "seed", "num_examples", "metric", "value")
 
 
 class Result(NamedTuple):
@@ -49,6 +53,8 @@ class Result(NamedTuple):
 
     run: Run
     num_examples: int
+    pretrain_seen: int
+    pretrain_seconds: float
     train_examples: int
     examples_seen: int
     step: int
@@ -101,19 +107,108 @@ def load_result(workdir: str, name: str) -> Result | None:
     return Result(**{**content, "run": Run(**content["run"])})
 
 
-def _rows(result: Result) -> list[list]:
-    run = result.run
-    fraction = "" if run.data_fraction is None else repr(run.data_fraction)
-    place = [run.name, run.mode, run.init, fraction, result.num_examples, run.seed]
-    work = [result.train_examples, result.examples_seen, result.step]
-    speed = [f"{result.seconds:.3f}", f"{result.images_per_second:.1f}"]
-    return [
-        [*place, *work, *speed, name, repr(float(value))] for name, value in result.metrics.items()
-    ]
+def _row(result: Result) -> dict[str, Any]:
+    """The columns of a run but for its figures."""
+    place = {name: getattr(result.run, name) for name in ("transfer", "mode", "init", "seed")}
+    numbers = {name: getattr(result, name) for name in NUMBERS}
+    rate = {"images_per_second": round(result.images_per_second, 1)}
+    return {"run": result.run.name, **place, **result.run.settings, **numbers, **rate}
 
 
 def write_results(workdir: str, results: Sequence[Result]) -> None:
     """Writes results.csv of the runs that are finished."""
-    rows = [list(COLUMNS), *(row for result in results for row in _rows(result))]
+    rows = [
+        {**_row(result), "metric": name, "value": float(value)}
+        for result in results
+        for name, value in result.metrics.items()
+    ]
+    longest = max(rows, key=len, default={})  # runs from random weights have fewer settings
     path = os.path.join(workdir, RESULTS_FILE)
-    write_atomically(path, lambda file: csv.writer(file).writerows(rows))
+
+    def write(file: Any) -> None:
+        writer = csv.DictWriter(file, list(longest), restval="")
+        writer.writeheader()
+        writer.writerows(rows)
+
+    write_atomically(path, write)
+
+
+def _number(row: Mapping[str, str], column: str, where: str) -> float:
+    text = row.get(column) or ""
+    try:
+        value = float(text or "nan" if column in NEEDED else text or 0)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise UserError(
+            f"{where}, column {column!r} is {text!r}, no finite number: mend or leave out the row"
+        )
+    return value
+
+
+def _read_setting(text: str) -> Any:
+    """Numbers as numbers, so that 1.0 and 1 are one level; anything else as it is written."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _parse(row: Mapping[str, str], where: str) -> Result:
+    settings = {
+        column: _read_setting(text)
+        for column, text in row.items()
+        if column and is_setting(column) and text is not None and text != ""
+    }
+    numbers = {name: _number(row, name, where) for name in NUMBERS}
+    numbers = {name: value if "seconds" in name else int(value) for name, value in numbers.items()}
+    seed = int(_number(row, "seed", where))
+    init = row.get("init") or (RANDOM if not numbers["num_examples"] else PRETRAIN)
+    name = row.get("run") or f"{row['transfer']}-{sorted(settings.items())}-{seed}"
+    run = Run(name, row["transfer"], row.get("mode") or "", seed, settings, init)
+    run = run._replace(mode=run.mode or ("" if row["transfer"] else PRETRAIN))
+    return Result(run=run, metrics={row["metric"]: _number(row, "value", where)}, **numbers)  # type: ignore[arg-type]
+
+
+def _merge(found: dict[str, Result], new: Result, where: str) -> int:
+    """Adds a row's figure to its run; returns 1 for a row that was there already."""
+    before = found.setdefault(new.run.name, new._replace(metrics={}))
+    ((name, value),) = new.metrics.items()
+    if before.metrics.get(name, value) != value:
+        raise UserError(
+            f"{where}: {name} of run {new.run.name} is {value:g} here and"
+            f" {before.metrics[name]:g} above: keep one"
+        )
+    repeated = int(name in before.metrics)
+    before.metrics[name] = value
+    return repeated
+
+
+def read_results(path: str) -> tuple[list[Result], int]:
+    """Reads results.csv, the study's own or one made by hand.
+
+    Returns:
+      The results, one a run, and how many rows repeat another whole (they count once).
+
+    Raises:
+      UserError: no such file, a column is missing, a value is no finite number, two values for one
+        figure of a run; the line is named.
+    """
+    found: dict[str, Result] = {}
+    repeats = 0
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            missing = [name for name in NEEDED if name not in (reader.fieldnames or ())]
+            if missing:
+                raise UserError(
+                    f"--results={path}: no column {missing[0]!r} (needs {', '.join(NEEDED)})"
+                )
+            for row in reader:
+                where = f"{path}, line {reader.line_num}"
+                repeats += _merge(found, _parse(row, where), where)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"--results={path} can't be read: {error}") from error
+    if not found:
+        raise UserError(f"--results={path} has no rows below its header: no run has finished")
+    return list(found.values()), repeats

@@ -12,13 +12,17 @@ from typing import NamedTuple
 from ml_collections import ConfigDict
 
 from revisit.errors import Interrupted, UserError
-from revisit.scaling import results
-from revisit.scaling.grid import PRETRAIN, Run, run_config
+from revisit.scaling import prefixes, results
+from revisit.scaling.axes import START, is_of_model
+from revisit.scaling.grid import PRETRAIN, Run, run_config, transfers_of
 from revisit.scaling.results import Result
 from revisit.scaling.tables import write_atomically
+from revisit.training import modes
 from revisit.training.modes import RANDOM
+from revisit.training.schedules import to_steps
 
 STUDY_FILE = "study.json"
+DECIDING = ("base", "sweeps", "transfers", "seeds", "scratch")  # fields that say what is run
 
 # (config, mode, workdir, init or None) -> figures of the evaluation split
 Train = Callable[[ConfigDict, str, str, str | None], Mapping[str, float]]
@@ -36,6 +40,14 @@ class Engine(NamedTuple):
     count_examples: Callable[[ConfigDict], int]
 
 
+class Study(NamedTuple):
+    """What all runs of a study share: its config, its directory, what makes a run."""
+
+    config: ConfigDict
+    workdir: str
+    engine: Engine
+
+
 def claim(workdir: str, config: ConfigDict) -> None:
     """Makes the directory this study's, or checks that it is.
 
@@ -49,7 +61,7 @@ def claim(workdir: str, config: ConfigDict) -> None:
         return
     with open(path) as file:
         before = json.load(file)
-    changed = [name for name in content if content[name] != before.get(name)]
+    changed = [name for name in DECIDING if content[name] != before.get(name)]
     if changed:
         raise UserError(
             f"--workdir={workdir} holds another study: its {changed[0]!r} differs (see {STUDY_FILE}"
@@ -72,56 +84,86 @@ def stopped_by_signals() -> Iterator[None]:
             signal.signal(each, handler)
 
 
-def make_run(run: Run, base: ConfigDict, workdir: str, engine: Engine) -> Result:
+def _start_of(run: Run, workdir: str) -> tuple[Result | None, str | None]:
+    """Result of the run that a run starts from, and what training is told to start from."""
+    if not run.init:
+        given = str(run.settings.get(START, RANDOM))
+        return None, None if given == RANDOM else given
+    if run.init == RANDOM:
+        return None, RANDOM
+    start = results.load_result(workdir, run.init)
+    if start is None:
+        raise UserError(f"run {run.name} starts from {run.init}, which isn't finished: run it")
+    return start, results.run_directory(workdir, run.init)
+
+
+def make_run(run: Run, runs: Sequence[Run], study: Study) -> Result:
     """Trains one run, or goes on with it, and marks it as finished.
+
+    Args:
+      run: what is made.
+      runs: among which a shorter one may be its beginning.
+      study: whose run it is.
 
     Raises:
       UserError: the run that it starts from is not finished.
     """
-    config = run_config(base, run)
-    directory = results.run_directory(workdir, run.name)
-    start = None
-    init: str | None = run.init or None
-    if run.init and run.init != RANDOM:
-        start = results.load_result(workdir, run.init)
-        if start is None:
-            raise UserError(f"run {run.name} starts from {run.init}, which isn't finished: run it")
-        init = results.run_directory(workdir, run.init)
-    figures = dict(engine.train(config, run.mode, directory, init))
-    train_examples = engine.count_examples(config)
+    config = run_config(study.config, run)
+    directory = results.run_directory(study.workdir, run.name)
+    start, init = _start_of(run, study.workdir)
+    train_examples = study.engine.count_examples(config)
+    if prefixes.can_share(config):
+        steps = to_steps(config.train.duration, train_examples, config.train.batch_size)
+        prefix = prefixes.find_prefix(run, runs, steps, study.workdir)
+        if prefix:
+            prefixes.carry_over(prefix, study.workdir, directory)
+    figures = dict(study.engine.train(config, run.mode, directory, init))
     progress = results.read_progress(directory, config.train.batch_size)
+    seen = progress.step * config.train.batch_size
+    is_start = run.mode == PRETRAIN
     result = Result(
         run,
-        num_examples=start.num_examples if start else train_examples * (run.mode == PRETRAIN),
+        num_examples=start.num_examples if start else train_examples * is_start,
+        pretrain_seen=start.examples_seen if start else seen * is_start,
+        pretrain_seconds=start.seconds if start else progress.seconds * is_start,
         train_examples=train_examples,
-        examples_seen=progress.step * config.train.batch_size,
+        examples_seen=seen,
         step=progress.step,
         seconds=progress.seconds,
         metrics={name: float(value) for name, value in figures.items()},
     )
-    results.save_result(workdir, result)
+    results.save_result(study.workdir, result)
     return result
 
 
 class _Clock:
-    """Guesses how long the runs that are left will take from those of the same mode before."""
+    """Guesses how long the runs that are left will take from those of the same kind before."""
 
-    def __init__(self, base: ConfigDict) -> None:
-        self._base = base
-        self._rates: dict[str, list[float]] = {}
+    def __init__(self, study: Study) -> None:
+        self._config = study.config
+        whole = modes.resolve(study.config.base, PRETRAIN)
+        self._num_examples = study.engine.count_examples(whole)
+        self._rates: dict[tuple, list[float]] = {}
+
+    @staticmethod
+    def _kind(run: Run) -> tuple:
+        model = [(field, value) for field, value in run.settings.items() if is_of_model(field)]
+        return run.transfer, *model
 
     def _size(self, run: Run) -> float:
-        """How long a run is beside others of its mode: epochs of a part are as long as the part."""
-        duration = str(run_config(self._base, run).train.duration)
-        by_epochs = run.mode == PRETRAIN and duration.endswith("epochs")
-        return run.data_fraction or 1.0 if by_epochs else 1.0
+        """How long a run is beside others of its kind: pretraining as many steps as it makes."""
+        if run.mode != PRETRAIN:
+            return 1.0
+        config = run_config(self._config, run)
+        num_examples = max(1, round(config.data.fraction * self._num_examples))
+        return to_steps(config.train.duration, num_examples, config.train.batch_size)
 
     def note(self, run: Run, seconds: float) -> None:
-        self._rates.setdefault(run.mode, []).append(seconds / self._size(run))
+        self._rates.setdefault(self._kind(run), []).append(seconds / self._size(run))
 
     def left(self, runs: Sequence[Run]) -> float:
         everything = [rate for rates in self._rates.values() for rate in rates]
-        rates = (self._rates.get(run.mode, everything) for run in runs)
+        rates = (self._rates.get(self._kind(run), everything) for run in runs)
         sizes = (self._size(run) for run in runs)
         return sum(size * sum(rate) / len(rate) for rate, size in zip(rates, sizes, strict=True))
 
@@ -133,36 +175,34 @@ def duration_text(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def make_runs(
-    runs: Sequence[Run], config: ConfigDict, workdir: str, engine: Engine
-) -> Iterator[Result]:
+def make_runs(runs: Sequence[Run], study: Study) -> Iterator[Result]:
     """Makes those of the runs that aren't finished, and says after each how far the study is.
 
     Yields the result of each run that was made.
 
     Args:
       runs: in an order in which each comes after the one that it starts from.
-      config: of the study.
-      workdir: of the study.
-      engine: what makes a run.
+      study: whose runs they are.
 
     Raises:
       Interrupted: SIGTERM or SIGINT came.
     """
-    clock = _Clock(config.base)
-    left = [run for run in runs if results.load_result(workdir, run.name) is None]
+    clock = _Clock(study)
+    metrics = {transfer.name: transfer.metric for transfer in transfers_of(study.config)}
+    left = [run for run in runs if results.load_result(study.workdir, run.name) is None]
     if len(left) < len(runs):
         print(f"study: {len(runs) - len(left)} of {len(runs)} runs are finished already")
     with stopped_by_signals():
         while left:
             run = left[0]
             began = time.monotonic()
-            result = make_run(run, config.base, workdir, engine)
+            result = make_run(run, runs, study)
             seconds = time.monotonic() - began
             clock.note(run, seconds)
             left = left[1:]
-            value = result.metrics.get(config.metric)
-            figure = "" if value is None else f"  {config.metric} {value:.4f}"
+            metric = metrics.get(run.transfer, "")
+            value = result.metrics.get(metric)
+            figure = "" if value is None else f"  {metric} {value:.4f}"
             print(
                 f"study: {len(runs) - len(left)} of {len(runs)} runs  {run.name}{figure}"
                 f"  took {duration_text(seconds)}  ETA {duration_text(clock.left(left))}",

@@ -4,21 +4,19 @@ from collections.abc import Sequence
 
 from ml_collections import ConfigDict
 
+from revisit.errors import UserError
 from revisit.scaling import grid, report, results, runs
 from revisit.scaling.grid import Run
-from revisit.scaling.runs import Engine
+from revisit.scaling.results import Result
+from revisit.scaling.runs import Study
 
 
-def run_study(
-    config: ConfigDict, chosen: Sequence[Run], workdir: str, engine: Engine
-) -> str | None:
+def run_study(study: Study, chosen: Sequence[Run]) -> str | None:
     """Makes the chosen runs of a study's grid, and reports if then the whole grid is there.
 
     Args:
-      config: of the study; grid.check_study has passed it.
+      study: its config, which grid.check_study has passed; its directory; what makes a run.
       chosen: runs of its grid that this process makes.
-      workdir: of the study.
-      engine: what makes a run.
 
     Returns:
       The report's path; None while runs are missing.
@@ -27,16 +25,45 @@ def run_study(
       UserError: the directory holds another study, or a run can't start.
       Interrupted: a signal came; finished runs are kept.
     """
-    everything = grid.deal(grid.make_groups(config.grid), 0, 1)
-    runs.claim(workdir, config)
-    for _ in runs.make_runs(chosen, config, workdir, engine):
-        results.write_results(workdir, runs.finished(everything, workdir))
-    finished = runs.finished(everything, workdir)
-    results.write_results(workdir, finished)
+    everything = grid.deal(grid.make_groups(study.config), 0, 1)
+    runs.claim(study.workdir, study.config)
+    for _ in runs.make_runs(chosen, study):
+        results.write_results(study.workdir, runs.finished(everything, study.workdir))
+    finished = runs.finished(everything, study.workdir)
+    results.write_results(study.workdir, finished)
     if len(finished) < len(everything):
         print(f"study: {len(finished)} of all {len(everything)} runs are finished: no report yet")
         return None
-    study = report.analyse(config, finished)
-    path = report.write_report(study, workdir)
-    print(f"\n{report.terminal_table(study)}\n")
+    return _report(study.config, finished, study.workdir)
+
+
+def report_results(config: ConfigDict, path: str, workdir: str) -> str:
+    """Reports a results.csv, made by hand or by a study, whole or interrupted.
+
+    Args:
+      config: of the study; says which transfers and metrics the table holds, and what is asked.
+      path: of the table.
+      workdir: where the report is written.
+
+    Raises:
+      UserError: the table can't be read, or holds nothing of the study.
+    """
+    found, num_repeats = results.read_results(path)
+    if num_repeats:
+        print(f"study: {num_repeats} rows of {path} repeat another row: counted once")
+    wanted = {run.name for run in grid.deal(grid.make_groups(config), 0, 1)}
+    missing = wanted - {result.run.name for result in found}
+    if missing and missing != wanted:  # a table made by hand names its runs otherwise
+        print(f"study: {path} lacks {len(missing)} runs of the grid, as {min(missing)}")
+    names = [transfer.name for transfer in grid.transfers_of(config)]
+    absent = [name for name in names if name not in {result.run.transfer for result in found}]
+    if absent:
+        raise UserError(f"--results={path} has no run of transfer {absent[0]!r} yet")
+    return _report(config, found, workdir)
+
+
+def _report(config: ConfigDict, finished: Sequence[Result], workdir: str) -> str:
+    analysis = report.analyse(config, finished, workdir)
+    path = report.write_report(analysis, workdir)
+    print(f"\n{report.terminal_table(analysis)}\n")
     return path
