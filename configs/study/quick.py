@@ -1,0 +1,50 @@
+"""Every ablation of the paper on the microworld, small: what all the tables and figures look like.
+
+    python -m data_prep.build --source=microworld --num_images=4000 --out=quick/data/pretrain
+    python -m data_prep.build --source=microworld --world=transfer --num_images=2000 \\
+        --out=quick/data/transfer
+    python -m revisit.study --config=configs/study/quick.py --workdir=quick/study
+
+14 pretraining runs x 2 seeds, each then probed with frozen features, and the probes of random
+weights: 60 runs, planned for 10 to 15 minutes on 2 cores (about 10 s a run, half of it starting).
+Runs are far too short for conclusions; configs/study/microworld.py is the same at a size that may
+have some.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import demo
+
+
+def get_config() -> ConfigDict:
+    base = demo.get_config()
+    base.data.dir = "quick/data/pretrain"
+    base.modes.linear_probe.data.dir = "quick/data/transfer"
+    base.modes.linear_probe.data.fraction = 0.5
+    base.modes.linear_probe.train.duration = "10 epochs"
+    config = ConfigDict(
+        {
+            "title": "Microworld, small: what is more data worth, and what else?",
+            "base": base,
+            "sweeps": (
+                {"data.fraction": (1 / 9, 1 / 3, 1.0)},
+                # As many steps for every size: what of the growth is more images, not more steps?
+                {"data.fraction": (1 / 9, 1 / 3, 1.0), "train.duration": ("236 steps",)},
+                {"train.duration": ("1 epochs", "2 epochs", "4 epochs")},
+                {"data.classes": ("50", "")},
+                {"model.depth": (8, 10), "data.fraction": (1 / 9, 1.0)},
+                {"data.noise_wrong": (0.0, 0.3, 0.6)},
+                {"data.noise_missing": (0.0, 0.5)},
+                {"data.drop_duplicates": ("none", "all")},
+            ),
+            "transfers": {"linear_probe": {"mode": "linear_probe"}},
+            "seeds": (0, 1),
+            "scratch": True,
+            "metric": "top_1",
+            "metric_type": "accuracy",
+            "costs": {"image": 0.01, "clean_label": 0.05, "gpu_hour": 2.0, "budget": 100.0},
+            "target": 0.5,
+        }
+    )
+    config.lock()
+    return config
