@@ -24,6 +24,7 @@ def _task() -> ConfigDict:
             "export_top_k": 5,  # labels returned for an image by the exported model
             "detect": _detect(),  # of the task "detect"
             "segment": _segment(),  # of the task "segment"
+            "pose": _pose(),  # of the task "pose"
         }
     )
 
@@ -49,6 +50,19 @@ def _segment() -> dict:
         "crop": 513,  # pixels: random in training, 1 more than a multiple of model.output_stride
         "eval_scales": (1.0,),  # factors to `side`, whose scores evaluation averages
         "eval_flip": False,  # average those of mirror images too
+    }
+
+
+def _pose() -> dict:
+    return {
+        "crop": (353, 257),  # pixels: height and width that a person's box becomes
+        "radius": 25.0,  # pixels: of the disk around a keypoint, in which cells speak of it
+        "margins": (1.0, 1.5),  # range of the random factor by which a box grows in training
+        "margin": 1.25,  # in evaluation
+        "heatmap_weight": 4.0,  # of the loss
+        "offset_weight": 1.0,
+        "boxes": "",  # COCO results JSON of the detector whose boxes evaluation takes; "": the true
+        "nms": 0.5,  # object keypoint similarity above which two poses are one
     }
 
 

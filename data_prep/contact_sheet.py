@@ -11,19 +11,11 @@ import tensorflow as tf
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from revisit.data.records import Dataset, parse_record
+from revisit.data.records import LIMBS, Dataset, parse_record
 from revisit.data.taxonomy import Taxonomy
 
 _COLUMNS = 6
 _CELL = 2.4  # inches
-
-# COCO's limbs: pairs of keypoints (nose, eyes, ears, shoulders, elbows, wrists, hips, knees,
-# ankles).
-LIMBS = (
-    ((0, 1), (0, 2), (1, 3), (2, 4), (0, 5), (0, 6))
-    + ((5, 7), (7, 9), (6, 8), (8, 10), (5, 6))
-    + ((5, 11), (6, 12), (11, 12), (11, 13), (13, 15), (12, 14), (14, 16))
-)
 
 
 def read_records(dataset: Dataset, split: str, count: int) -> Iterator[dict[str, Any]]:

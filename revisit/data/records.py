@@ -84,6 +84,12 @@ KEYPOINTS = (
     "right_ankle",
 )
 NUM_KEYPOINTS = len(KEYPOINTS)
+# Pairs of keypoints between which a person's skeleton is drawn.
+LIMBS = (
+    ((0, 1), (0, 2), (1, 3), (2, 4), (0, 5), (0, 6))
+    + ((5, 7), (7, 9), (6, 8), (8, 10), (5, 6))
+    + ((5, 11), (6, 12), (11, 12), (11, 13), (13, 15), (12, 14), (14, 16))
+)
 
 _INTEGERS, _FLOATS, _BYTES, _BOOLEANS = "int64", "float32", "bytes", "bool"
 

@@ -8,7 +8,7 @@ regions in which nothing found counts, neither for nor against.
 import contextlib
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,6 +39,20 @@ KINDS = {
     "segment": Kind("segm", "segmentation", _BY_SIZE),
     "pose": Kind("keypoints", "keypoints", _OF_KEYPOINTS),
 }
+
+
+def as_ids(names: Iterable[str]) -> dict[str, int | str]:
+    """COCO's ids of images or categories: numbers where all names are numbers, as COCO's own."""
+    names = list(names)
+    if all(name.isdecimal() for name in names):
+        return {name: int(name) for name in names}
+    return {name: name for name in names}
+
+
+def as_bbox(box: np.ndarray) -> list[float]:
+    """(ymin, xmin, ymax, xmax) -> COCO's [x, y, width, height], in hundredths of a pixel."""
+    ymin, xmin, ymax, xmax = (float(value) for value in box)
+    return [round(value, 2) for value in (xmin, ymin, xmax - xmin, ymax - ymin)]
 
 
 class CocoScores(NamedTuple):

@@ -6,10 +6,16 @@ from revisit.data.records import Dataset
 from revisit.errors import UserError
 from revisit.tasks.classify import make_classify
 from revisit.tasks.detect import make_detect
+from revisit.tasks.pose import make_pose
 from revisit.tasks.segment import make_segment
 from revisit.tasks.task import Task
 
-TASKS = {"classify": make_classify, "detect": make_detect, "segment": make_segment}
+TASKS = {
+    "classify": make_classify,
+    "detect": make_detect,
+    "segment": make_segment,
+    "pose": make_pose,
+}
 
 
 def make_task(config: ConfigDict, dataset: Dataset) -> Task:

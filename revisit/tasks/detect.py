@@ -6,7 +6,7 @@ Images are drawn on a square canvas, the short side 600 pixels unless the long o
 
 import functools
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -69,14 +69,6 @@ def _pad(values: tf.Tensor, length: int, value: float = 0) -> tf.Tensor:
     )
 
 
-def _numbered(names: Iterable[str]) -> dict[str, int | str]:
-    """COCO's ids of images and categories: numbers where all names are numbers, as COCO's own."""
-    names = list(names)
-    if all(name.isdecimal() for name in names):
-        return {name: int(name) for name in names}
-    return {name: name for name in names}
-
-
 class _Image:
     """What is known and what was found of one image; boxes in continuous pixels."""
 
@@ -96,12 +88,6 @@ class _Image:
         self.is_difficult = truth[:, 7] > 0
         self.boxes, self.scores = found[:, :4] * scale, found[:, 4]
         self.labels = found[:, 5].astype(int)
-
-
-def _as_coco(box: np.ndarray) -> list[float]:
-    """(ymin, xmin, ymax, xmax) -> COCO's [x, y, width, height], in hundredths of a pixel."""
-    ymin, xmin, ymax, xmax = (float(value) for value in box)
-    return [round(value, 2) for value in (xmin, ymin, xmax - xmin, ymax - ymin)]
 
 
 class DetectMetric:
@@ -126,15 +112,15 @@ class DetectMetric:
 
     def _categories(self) -> list[dict[str, Any]]:
         """Of the classes that an object has or that were found: taxonomies hold many more."""
-        ids = _numbered(self._taxonomy.names)
+        ids = coco.as_ids(self._taxonomy.names)
         used = {label for image in self._images for label in (*image.true_labels, *image.labels)}
         names, titles = self._taxonomy.names, self._taxonomy.titles
         return [{"id": ids[names[label]], "name": titles[label]} for label in sorted(used)]
 
     def annotations(self) -> dict[str, Any]:
         """The ground truth in COCO's form."""
-        image_ids = _numbered(image.id for image in self._images)
-        category_ids = list(_numbered(self._taxonomy.names).values())
+        image_ids = coco.as_ids(image.id for image in self._images)
+        category_ids = list(coco.as_ids(self._taxonomy.names).values())
         listed: list[dict[str, Any]] = []
         objects: list[dict[str, Any]] = []
         for image in self._images:
@@ -148,7 +134,7 @@ class DetectMetric:
                         "id": len(objects) + 1,
                         "image_id": image_ids[image.id],
                         "category_id": category_ids[label],
-                        "bbox": _as_coco(box),
+                        "bbox": coco.as_bbox(box),
                         "area": float(area),
                         "iscrowd": int(crowd),
                     }
@@ -157,13 +143,13 @@ class DetectMetric:
 
     def detections(self) -> list[dict[str, Any]]:
         """What was found, in COCO's form of results."""
-        image_ids = _numbered(image.id for image in self._images)
-        category_ids = list(_numbered(self._taxonomy.names).values())
+        image_ids = coco.as_ids(image.id for image in self._images)
+        category_ids = list(coco.as_ids(self._taxonomy.names).values())
         return [
             {
                 "image_id": image_ids[image.id],
                 "category_id": category_ids[label],
-                "bbox": _as_coco(box),
+                "bbox": coco.as_bbox(box),
                 "score": float(score),
             }
             for image in self._images
