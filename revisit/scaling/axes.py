@@ -50,7 +50,7 @@ AXES = {
     START: Axis("Initialisation of pretraining", "start"),
     "data.noise_wrong": Axis("Label noise: wrong", "share of labels that are wrong"),
     "data.noise_missing": Axis("Label noise: missing", "share of labels that are missing"),
-    "data.drop_duplicates": Axis("Duplicates removed", "which"),
+    "data.drop_duplicates": Axis("Duplicates removed", "near duplicates removed"),
 }
 
 # What the study answers, in the order of the report; the numbers are this project's.
@@ -85,7 +85,8 @@ def write_level(field: str, value: Any) -> str:
     if field == START:
         return f"start {value}"
     name = field.rpartition(".")[2].replace("_", " ")
-    return f"{name} {'all' if value == '' else value}"
+    text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{name} {text or 'all'}"
 
 
 def write_settings(settings: Mapping[str, Any]) -> str:

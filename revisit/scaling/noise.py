@@ -19,7 +19,7 @@ class Worth(NamedTuple):
 
     Attributes:
       share: the noise, as the axis has it.
-      ratio: with its interval; infinite or NaN where data size makes no difference that is told.
+      ratio: with its interval; means nothing where there is a reason.
       reason: why there is no ratio; "" with one.
     """
 
@@ -66,7 +66,13 @@ def clean_worth(noise: Series, size: Series) -> list[Worth]:
     """
     slope = slope_of(size)
     if not slope.bounded or not noise.spread.degrees:
-        return [Worth(float(level), slope, "too few seeds") for level in list(noise.levels)[1:]]
+        reason = "too few seeds"
+    elif sign(slope, noise.units.scale) != 1:
+        reason = "no gain with data size is told, so labels have no price in data"
+    else:
+        reason = ""
+    if reason:
+        return [Worth(float(level), slope, reason) for level in list(noise.levels)[1:]]
     slopes = _draws(slope, size.points[0].size - 2, 0)
     first, *others = noise.levels
     found = []
@@ -74,10 +80,8 @@ def clean_worth(noise: Series, size: Series) -> list[Worth]:
         loss = difference(noise.spread, noise.levels[first], noise.levels[level])
         decades = _draws(loss, noise.spread.degrees, 1) / slopes
         low, high = np.quantile(decades, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-        told = sign(slope, noise.units.scale) == 1
         ratio = [_power(value) for value in (loss.value / slope.value, low, high)]
-        reason = "" if told else "no gain with data size is told, so labels have no price in data"
-        found.append(Worth(float(level), Estimate(*ratio), reason))
+        found.append(Worth(float(level), Estimate(*ratio), ""))
     return found
 
 

@@ -154,6 +154,11 @@ def _read_setting(text: str) -> Any:
         return text
 
 
+def _name_by_hand(row: Mapping[str, str], settings: Mapping[str, Any], seed: int) -> str:
+    held = [f"{field}={value}" for field, value in sorted(settings.items())]
+    return "-".join([row["transfer"], f"{row['num_examples']}images", *held, f"seed{seed}"])
+
+
 def _parse(row: Mapping[str, str], where: str) -> Result:
     settings = {
         column: _read_setting(text)
@@ -164,7 +169,7 @@ def _parse(row: Mapping[str, str], where: str) -> Result:
     numbers = {name: value if "seconds" in name else int(value) for name, value in numbers.items()}
     seed = int(_number(row, "seed", where))
     init = row.get("init") or (RANDOM if not numbers["num_examples"] else PRETRAIN)
-    name = row.get("run") or f"{row['transfer']}-{sorted(settings.items())}-{seed}"
+    name = row.get("run") or _name_by_hand(row, settings, seed)
     run = Run(name, row["transfer"], row.get("mode") or "", seed, settings, init)
     run = run._replace(mode=run.mode or ("" if row["transfer"] else PRETRAIN))
     return Result(run=run, metrics={row["metric"]: _number(row, "value", where)}, **numbers)  # type: ignore[arg-type]
