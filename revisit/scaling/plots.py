@@ -34,8 +34,8 @@ _STYLE = {
 }
 
 
-def _draw_law(axes: Axes, finding: Finding, units: Units, color: str) -> float:
-    """Line and band of the chosen law; returns the height of its end."""
+def _draw_law(axes: Axes, finding: Finding, units: Units, color: str) -> None:
+    """Line and band of the chosen law."""
     assert finding.fit is not None
     sizes, best = finding.fit.curve.sizes, finding.fit.best
     x = np.geomspace(sizes.min(), _FORECAST * sizes.max(), 200)
@@ -45,7 +45,6 @@ def _draw_law(axes: Axes, finding: Finding, units: Units, color: str) -> float:
     axes.fill_between(x, low, high, color=color, alpha=0.15, linewidth=0)
     axes.plot(x[seen], y[seen], color=color, linewidth=1.8)
     axes.plot(x[~seen], y[~seen], color=color, linewidth=1.5, linestyle=(0, (4, 3)))
-    return float(y[-1])
 
 
 def _draw_scratch(axes: Axes, finding: Finding, color: str, left: float) -> None:
@@ -63,25 +62,6 @@ def _draw_scratch(axes: Axes, finding: Finding, color: str, left: float) -> None
         color=color,
         fontsize=9.5,
     )
-
-
-def _name_ends(axes: Axes, ends: Sequence[tuple[float, str, str]], x: float) -> None:
-    """Names beside the lines' ends, (height, name, color), moved apart where they would overlap."""
-    bottom, top = axes.get_ylim()
-    least = 0.065 * (top - bottom)
-    height = -np.inf
-    for y, name, color in sorted(ends):
-        height = max(y, height + least)
-        axes.annotate(
-            name,
-            (x, height),
-            (6, 0),
-            textcoords="offset points",
-            color=color,
-            va="center",
-            fontweight="bold",
-            annotation_clip=False,
-        )
 
 
 def _set_ticks(axes: Axes, sizes: np.ndarray, units: Units) -> None:
@@ -106,7 +86,6 @@ def draw_curve(findings: Sequence[Finding], metric: str, units: Units) -> Figure
         axes = figure.add_subplot()
         sizes = np.unique(np.concatenate([finding.curve.x for finding in findings]))
         _set_ticks(axes, sizes, units)
-        ends = []
         for finding, color, marker in zip(
             findings, itertools.cycle(_COLORS), itertools.cycle(_MARKERS), strict=False
         ):
@@ -119,19 +98,19 @@ def draw_curve(findings: Sequence[Finding], metric: str, units: Units) -> Figure
                 markersize=6,
                 alpha=0.75,
                 markeredgewidth=0,
+                label=finding.title,
             )
-            last = float(np.mean(list(finding.values.values())[-1]))
-            end = last if finding.fit is None else _draw_law(axes, finding, units, color)
-            ends.append((end, finding.title, color))
+            if finding.fit is not None:
+                _draw_law(axes, finding, units, color)
             if finding.scratch:
                 _draw_scratch(axes, finding, color, float(sizes.min()))
         right = _FORECAST * sizes.max()
         axes.set_xlim(sizes.min() / 1.15, right)
-        _name_ends(axes, ends, right)
         axes.set_xlabel("pretraining images (log scale); dashed: beyond the data", color=_GREY)
         axes.set_title(
             f"{metric} after transfer, with 80% intervals", loc="left", fontsize=12, pad=10
         )
+        figure.legend(loc="outside lower center", frameon=False, fontsize=9)
         # Layout happens while drawing, which must see the same style.
         figure.draw_without_rendering()
     return figure
