@@ -75,6 +75,57 @@ def test_an_example_at_a_time_gives_the_same_as_a_batch(dataset: Dataset) -> Non
     assert len(set(batch["num_labels"].numpy())) > 1  # lists keep their own length
 
 
+def _decode(serialized: tf.Tensor) -> tf.Tensor:
+    return images.decode_square(parse_record(serialized, Contents())["image"], 32)
+
+
+def _prepare_cached(serialized: tf.Tensor, squares: tf.Tensor, seeds: tf.Tensor) -> dict:
+    records = parse_record(serialized, Contents())
+    return {"image": images.crop_squares(squares, 28, True, seeds), "id": records["id"]}
+
+
+def _read_cached(
+    dataset: Dataset, num_batches: int, stream: Stream, fraction: float, example_bytes: int
+) -> tuple[np.ndarray, np.ndarray]:
+    def prepare_nothing(serialized: tf.Tensor, training: bool, seeds: tf.Tensor) -> dict:
+        return {"image": tf.zeros([BATCH, 28, 28, 3], tf.uint8), "id": tf.fill([BATCH], "disk")}
+
+    shards = data_input.train_shards(dataset, "train", fraction)
+    cached = data_input.Cached(_decode, _prepare_cached, example_bytes)
+    batches = data_input.train_batches(shards, prepare_nothing, BATCH, stream, cached)
+    taken = list(batches.take(num_batches))
+    ids, pixels = (np.concatenate([batch[key] for batch in taken]) for key in ("id", "image"))
+    return ids, pixels
+
+
+@pytest.mark.parametrize("group_bytes", [1, data_input.GROUP_BYTES])
+@pytest.mark.parametrize(
+    "stream",
+    [
+        Stream(seed=5),
+        Stream(seed=5, start=7 * BATCH),
+        Stream(seed=5, start=17 * BATCH, worker=1, num_workers=3),
+        Stream(seed=5, shuffle=False),
+    ],
+)
+def test_the_cache_changes_no_bit_of_any_batch(
+    dataset: Dataset, stream: Stream, group_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data_input, "GROUP_BYTES", group_bytes)
+    for fraction in (1.0, 0.3):
+        ids, pixels = _read(dataset, 20, stream, fraction)
+        stream_of_cache = stream._replace(cache_bytes=96 * 32 * 32 * 3)
+        others = _read_cached(dataset, 20, stream_of_cache, fraction, 32 * 32 * 3)
+        assert np.array_equal(others[0], ids)
+        assert np.array_equal(others[1], pixels)
+
+
+def test_images_that_do_not_all_fit_are_read_from_disk(dataset: Dataset) -> None:
+    stream = Stream(seed=0, cache_bytes=95 * 32 * 32 * 3)  # of 96 images
+    ids, _ = _read_cached(dataset, 1, stream, 1.0, 32 * 32 * 3)
+    assert set(ids) == {b"disk"}
+
+
 def test_seeds_give_different_orders_and_crops(dataset: Dataset) -> None:
     one, other = (_read(dataset, 12, Stream(seed=seed)) for seed in (0, 1))
     assert not np.array_equal(one[0], other[0])

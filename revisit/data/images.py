@@ -82,6 +82,11 @@ def _reflect(images: tf.Tensor, chosen: tf.Tensor) -> tf.Tensor:
     return tf.gather(both, tf.range(count) + count * tf.cast(chosen, tf.int32))
 
 
+def _corners(seeds: tf.Tensor, size: int, crop: int) -> tf.Tensor:
+    """Where training cuts: [B, 2] int64 -> [B, 2] int32 (y, x)."""
+    return tf.cast(tf.math.floormod(seeds, size - crop + 1), tf.int32)
+
+
 def train_images(
     encoded: tf.Tensor, size: int, crop: int, flip: bool, seeds: tf.Tensor
 ) -> tf.Tensor:
@@ -98,9 +103,36 @@ def train_images(
     Returns:
       [B, crop, crop, 3] uint8.
     """
-    corners = tf.cast(tf.math.floormod(seeds, size - crop + 1), tf.int32)
-    crops = _crops(encoded, size, crop, corners)
+    crops = _crops(encoded, size, crop, _corners(seeds, size, crop))
     return _reflect(crops, seeds[:, 0] < 0) if flip else crops
+
+
+def decode_square(encoded: tf.Tensor, size: int) -> tf.Tensor:
+    """All that `train_images` does before it draws: scalar string -> [size, size, 3] uint8."""
+    return resize(decode(encoded), size)
+
+
+def crop_squares(squares: tf.Tensor, crop: int, flip: bool, seeds: tf.Tensor) -> tf.Tensor:
+    """What `train_images` makes of the same images and seeds, from `decode_square` of each.
+
+    Args:
+      squares: [B, size, size, 3] uint8.
+      crop, flip, seeds: as for `train_images`.
+
+    Returns:
+      [B, crop, crop, 3] uint8.
+    """
+    size = squares.shape[1]
+    low = tf.cast(_corners(seeds, size, crop), tf.float32)
+    high = low + (crop - 1)
+    # Sampled at whole pixels, nearest: a plain copy, and backwards where the sides are exchanged.
+    (top, left), (bottom, right) = (tf.unstack(side / (size - 1), axis=1) for side in (low, high))
+    chosen = (seeds[:, 0] < 0) & flip
+    sides = [top, tf.where(chosen, right, left), bottom, tf.where(chosen, left, right)]
+    crops = tf.image.crop_and_resize(
+        squares, tf.stack(sides, axis=1), tf.range(tf.shape(seeds)[0]), [crop, crop], "nearest"
+    )
+    return tf.cast(crops, tf.uint8)
 
 
 def eval_image(encoded: tf.Tensor, size: int, crop: int) -> tf.Tensor:

@@ -7,11 +7,14 @@ the examples given out so far, and any position is reached by reading a single g
 after a stop costs the same anywhere. Each example's seed, of its crop and all else that is random,
 is drawn together with the order of its group, so it too is a function of (seed, position).
 
+Where all decoded images fit into memory they are decoded once, before the first batch, and batches
+are gathered from them; order, seeds and pixels are the same to the bit. While the cache is filled
+it takes twice its size.
+
 Evaluation reads every record once, in the order on disk; the last batch is padded and `weight`
 tells which of its rows are real.
 """
 
-import functools
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -65,6 +68,22 @@ class Stream(NamedTuple):
     worker: int = 0
     num_workers: int = 1
     augment: Augment | None = None  # of whole batches, after crop and flip
+    cache_bytes: int = 0  # that decoded images may fill
+
+
+class Cached(NamedTuple):
+    """How a task prepares training batches of images that were decoded before.
+
+    Attributes:
+      decode: a serialized record [] -> its pixels before anything random: [S, S, 3] uint8.
+      prepare: (serialized records [B], their pixels [B, S, S, 3], seeds [B, 2]) -> the batch that
+        `Prepare` makes of the records.
+      example_bytes: of the pixels of one image.
+    """
+
+    decode: Callable[[tf.Tensor], tf.Tensor]
+    prepare: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], dict]
+    example_bytes: int
 
 
 class _Groups(NamedTuple):
@@ -105,8 +124,20 @@ class _Groups(NamedTuple):
         taken = tf.tensor_scatter_nd_update(taken, dropped[:, tf.newaxis], none)
         return tf.gather(self.paths, shards), reads, taken
 
+    def records(self, shards: tf.Tensor) -> tf.Tensor:
+        """The records of some shards [n], read from disk: [sum of their counts] string."""
+        total = tf.reduce_sum(tf.gather(self.counts, shards))
+        return (
+            _read_taken(*self.files(shards)).batch(total, drop_remainder=True).get_single_element()
+        )
+
+    def places(self, shards: tf.Tensor) -> tf.Tensor:
+        """Where those records stand among all of the data set's: [sum of their counts] int64."""
+        ends = tf.gather(tf.cumsum(self.counts), shards)
+        return tf.ragged.range(ends - tf.gather(self.counts, shards), ends).flat_values
+
     def epoch(self, stream: Stream, epoch: tf.Tensor, start: tf.Tensor) -> tf.data.Dataset:
-        """One epoch's groups in reading order: (files, seed [2], records to skip [])."""
+        """One epoch's groups in reading order: (shards [n], seed [2], records to skip [])."""
         key = tf.stack([tf.constant(stream.seed, tf.int64), epoch])
         order = tf.range(self.sizes.shape[0])
         if stream.shuffle:
@@ -120,8 +151,7 @@ class _Groups(NamedTuple):
         groups = groups.filter(lambda _, count, skip, __: skip < count)
 
         def describe(shards: tf.Tensor, _: tf.Tensor, skip: tf.Tensor, number: tf.Tensor) -> tuple:
-            seed = tf.random.experimental.stateless_fold_in(key, number)
-            return self.files(shards), seed, skip
+            return shards, tf.random.experimental.stateless_fold_in(key, number), skip
 
         return groups.map(describe)
 
@@ -156,32 +186,49 @@ def _files(shards: Sequence[Shard]) -> tuple[list[str], list[int], np.ndarray]:
     return [shard.path for shard in shards], [len(each) for each in taken], np.concatenate(taken)
 
 
-def _read_group(
-    files: tuple[tf.Tensor, ...], seed: tf.Tensor, skip: tf.Tensor, shuffle: bool
+def _permute_group(
+    members: tf.Tensor, seed: tf.Tensor, skip: tf.Tensor, shuffle: bool
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """A group's records in its order and their seeds, without the first `skip`: [n], [n, 2]."""
-    total = tf.reduce_sum(tf.cast(files[2], tf.int64))
-    records = _read_taken(*files).batch(total, drop_remainder=True).get_single_element()
+    """A group's members in its order and their seeds, without the first `skip`: [n], [n, 2]."""
+    total = tf.size(members, tf.int64)
     order = tf.range(total)
     if shuffle:
         order = tf.random.experimental.stateless_shuffle(order, seed)
     seeds = tf.random.stateless_uniform([total, 2], seed, None, None, tf.int64)
-    return tf.gather(records, order[skip:]), seeds[skip:]
+    return tf.gather(members, order[skip:]), seeds[skip:]
 
 
-def _records(shards: Sequence[Shard], stream: Stream) -> tf.data.Dataset:
-    """Serialised records from `stream.start` on, with their seeds: ([] string, [2] int64)."""
+def _ordered(
+    groups: _Groups, num_examples: int, stream: Stream, read: Callable[[tf.Tensor], tf.Tensor]
+) -> tf.data.Dataset:
+    """What `read` gives of the shards of a group, one by one from `stream.start` on, with seeds.
 
-    num_examples = count_examples(shards)
-    table, first = _Groups.of(shards), stream.start // num_examples
+    Returns:
+      Pairs: a record or its place, [], and the seed, [2] int64.
+    """
+    first = stream.start // num_examples
 
     def epoch_groups(epoch: tf.Tensor) -> tf.data.Dataset:
         start = tf.where(epoch == first, stream.start % num_examples, 0)
-        return table.epoch(stream, epoch, tf.cast(start, tf.int64))
+        return groups.epoch(stream, epoch, tf.cast(start, tf.int64))
 
-    groups = tf.data.Dataset.range(first, np.iinfo(np.int64).max).flat_map(epoch_groups)
-    groups = groups.map(functools.partial(_read_group, shuffle=stream.shuffle)).prefetch(1)
-    return groups.unbatch()
+    def permute(shards: tf.Tensor, seed: tf.Tensor, skip: tf.Tensor) -> tuple:
+        return _permute_group(read(shards), seed, skip, stream.shuffle)
+
+    epochs = tf.data.Dataset.range(first, np.iinfo(np.int64).max).flat_map(epoch_groups)
+    examples = epochs.map(permute).prefetch(1).unbatch()
+    return examples.shard(stream.num_workers, stream.worker)
+
+
+def _decode_all(groups: _Groups, cached: Cached) -> tf.data.Dataset:
+    """A single element: all records [N] and their pixels [N, ...], in the order on disk."""
+    records = _read_taken(*groups.files(tf.range(groups.counts.shape[0])))
+    decoded = records.map(
+        lambda record: (record, cached.decode(record)),
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=True,
+    )
+    return decoded.batch(tf.reduce_sum(groups.counts))
 
 
 def _finish(batch: dict) -> dict:
@@ -200,7 +247,11 @@ def train_shards(dataset: Dataset, split: str, fraction: float) -> tuple[Shard, 
 
 
 def train_batches(
-    shards: Sequence[Shard], prepare: Prepare, batch_size: int, stream: Stream
+    shards: Sequence[Shard],
+    prepare: Prepare,
+    batch_size: int,
+    stream: Stream,
+    cached: Cached | None = None,
 ) -> tf.data.Dataset:
     """Endless training batches.
 
@@ -209,23 +260,41 @@ def train_batches(
       prepare: a task's, from serialized records to a batch.
       batch_size: of this worker, examples.
       stream: seed, starting position and this worker's share (every num_workers-th example).
+      cached: a task's, to decode all images once where they fit into `stream.cache_bytes`; the
+        batches are the same.
 
     Returns:
       Batches: dicts whose "image" is [batch_size, S, S, 3] float32 in [-1, 1] and whose "weight" is
       1.
     """
+    groups, num_examples = _Groups.of(shards), count_examples(shards)
 
-    def batch(serialized: tf.Tensor, seeds: tf.Tensor) -> dict:
-        examples = prepare(serialized, True, seeds)
+    def finish(examples: dict, seeds: tf.Tensor) -> dict:
         if stream.augment is not None:
             pixels = stream.augment(tf.cast(examples["image"], tf.float32), seeds[0])
             examples["image"] = tf.saturate_cast(tf.round(pixels), tf.uint8)
         return _finish({**examples, "weight": tf.ones([batch_size])})
 
-    records = _records(shards, stream).shard(stream.num_workers, stream.worker)
-    batches = records.batch(batch_size, drop_remainder=True)
-    batches = batches.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return batches.prefetch(tf.data.AUTOTUNE)
+    def batches(read: Callable, make: Callable) -> tf.data.Dataset:
+        batches = _ordered(groups, num_examples, stream, read).batch(
+            batch_size, drop_remainder=True
+        )
+        return batches.map(
+            lambda rows, seeds: finish(make(rows, seeds), seeds),
+            num_parallel_calls=tf.data.AUTOTUNE,
+            deterministic=True,
+        )
+
+    def from_cache(records: tf.Tensor, pixels: tf.Tensor) -> tf.data.Dataset:
+        def make(places: tf.Tensor, seeds: tf.Tensor) -> dict:
+            return cached.prepare(tf.gather(records, places), tf.gather(pixels, places), seeds)
+
+        return batches(groups.places, make)
+
+    if cached and num_examples * cached.example_bytes <= stream.cache_bytes:
+        return _decode_all(groups, cached).flat_map(from_cache).prefetch(tf.data.AUTOTUNE)
+    from_disk = batches(groups.records, lambda records, seeds: prepare(records, True, seeds))
+    return from_disk.prefetch(tf.data.AUTOTUNE)
 
 
 def _pad_rows(batch: dict, batch_size: int) -> dict:

@@ -16,7 +16,7 @@ from ml_collections import ConfigDict
 
 from revisit.data import images
 from revisit.data.captions import caption_images
-from revisit.data.input import Prepare
+from revisit.data.input import Cached, Prepare
 from revisit.data.labels import longest_positives, make_label_view
 from revisit.data.records import Contents, Dataset, parse_record
 from revisit.data.taxonomy import Taxonomy
@@ -172,22 +172,18 @@ def _pad(ids: tf.Tensor, length: int, value: float = -1) -> tf.Tensor:
     return tf.ensure_shape(padded, [None, length])
 
 
-def _prepare(config: ConfigDict, dataset: Dataset) -> Prepare:
-    data, task = config.data, config.task
-    contents = Contents(truth=dataset.contents.truth)
-    view_labels = make_label_view(dataset, data, config.seed)
-    num_positives = longest_positives(dataset, data)
+def _make_targets(
+    config: ConfigDict, dataset: Dataset
+) -> Callable[[dict, bool], dict[str, tf.Tensor]]:
+    """(parsed records, training) -> all fields of a batch but the image."""
+    task = config.task
+    view_labels = make_label_view(dataset, config.data, config.seed)
+    num_positives = longest_positives(dataset, config.data)
     num_negatives = max(1, dataset.metadata.get("max_negatives", 1))
 
-    def prepare(serialized: tf.Tensor, training: bool, seeds: tf.Tensor) -> dict:
-        records = parse_record(serialized, contents)
-        encoded = records["image"]
+    def targets(records: dict, training: bool) -> dict[str, tf.Tensor]:
         labels = view_labels(records["id"], records["labels"], training)
-        if training:
-            pixels = images.train_images(encoded, data.resize, data.crop, data.flip, seeds)
-        else:
-            pixels = images.eval_images(encoded, data.resize, data.crop)
-        batch = {"image": pixels, "id": records["id"]}
+        batch = {"id": records["id"]}
         ids = {
             key: tf.cast(value, tf.int32) for key, value in labels.items() if key != "confidence"
         }
@@ -200,7 +196,33 @@ def _prepare(config: ConfigDict, dataset: Dataset) -> Prepare:
             batch["truth"] = _pad(ids["truth"], dataset.metadata["max_truths"])
         return batch
 
-    return prepare
+    return targets
+
+
+def _make_prepare(config: ConfigDict, dataset: Dataset) -> tuple[Prepare, Cached | None]:
+    """From records alone, and from records and pixels that were decoded before."""
+    data, contents = config.data, Contents(truth=dataset.contents.truth)
+    targets = _make_targets(config, dataset)
+
+    def prepare(serialized: tf.Tensor, training: bool, seeds: tf.Tensor) -> dict:
+        records = parse_record(serialized, contents)
+        if training:
+            pixels = images.train_images(records["image"], data.resize, data.crop, data.flip, seeds)
+        else:
+            pixels = images.eval_images(records["image"], data.resize, data.crop)
+        return {"image": pixels, **targets(records, training)}
+
+    def decode(serialized: tf.Tensor) -> tf.Tensor:
+        return images.decode_square(parse_record(serialized, contents)["image"], data.resize)
+
+    def prepare_cached(serialized: tf.Tensor, squares: tf.Tensor, seeds: tf.Tensor) -> dict:
+        pixels = images.crop_squares(squares, data.crop, data.flip, seeds)
+        return {"image": pixels, **targets(parse_record(serialized, contents), True)}
+
+    # Larger ones may be cut while they are decoded, which changes the outermost pixels of a crop.
+    is_exact = data.resize < images.MIN_FUSED_SIZE
+    cached = Cached(decode, prepare_cached, example_bytes=3 * data.resize**2)
+    return prepare, cached if is_exact else None
 
 
 def _make_head(
@@ -320,8 +342,10 @@ def make_classify(config: ConfigDict, dataset: Dataset) -> Task:
     def eval_example(encoded: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"image": images.eval_image(encoded, config.data.resize, config.data.crop)}
 
+    prepare, cached = _make_prepare(config, dataset)
     return Task(
-        prepare=_prepare(config, dataset),
+        prepare=prepare,
+        cached=cached,
         make_head=_make_head(config, dataset, kind),
         loss=loss,
         measure=measure,

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from revisit.data.input import Prepare
+from revisit.data.input import Cached, Prepare
 
 # "image" [B, H, W, 3] float32 in [-1, 1], "weight" [B] float32 (1 real, 0 padding), "id" [B]
 # string, and the task's targets.
@@ -56,6 +56,7 @@ class Task(NamedTuple):
       image_size: height and width of "image", pixels.
       predict: (run, batch) -> outputs of evaluation and serving; `run` is the model, and a task may
         run it on several views of the batch's images.
+      cached: how to prepare images that were decoded before; None where that isn't the same.
     """
 
     prepare: Prepare
@@ -68,3 +69,4 @@ class Task(NamedTuple):
     eval_example: Callable[[tf.Tensor], dict[str, tf.Tensor]]
     image_size: tuple[int, int]
     predict: Callable[[Callable[[Batch], Outputs], Batch], Outputs] = look_once
+    cached: Cached | None = None

@@ -224,9 +224,12 @@ def worker_batches(
         worker=context.input_pipeline_id,
         num_workers=context.num_input_pipelines,
         augment=make_augment(config.data.augment),
+        cache_bytes=config.data.cache_bytes,
     )
     size = context.get_per_replica_batch_size(config.train.batch_size)
-    return data_input.train_batches(plan.shards, plan.task.prepare, size, stream).map(_numbers)
+    task = plan.task
+    batches = data_input.train_batches(plan.shards, task.prepare, size, stream, task.cached)
+    return batches.map(_numbers)
 
 
 def train_iterator(plan: Plan, step: int) -> Iterator[Any]:
