@@ -15,6 +15,7 @@ Evaluation reads every record once, in the order on disk; the last batch is padd
 tells which of its rows are real.
 """
 
+import functools
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -285,14 +286,15 @@ def train_batches(
             deterministic=True,
         )
 
-    def from_cache(records: tf.Tensor, pixels: tf.Tensor) -> tf.data.Dataset:
+    def from_cache(cached: Cached, records: tf.Tensor, pixels: tf.Tensor) -> tf.data.Dataset:
         def make(places: tf.Tensor, seeds: tf.Tensor) -> dict:
             return cached.prepare(tf.gather(records, places), tf.gather(pixels, places), seeds)
 
         return batches(groups.places, make)
 
     if cached and num_examples * cached.example_bytes <= stream.cache_bytes:
-        return _decode_all(groups, cached).flat_map(from_cache).prefetch(tf.data.AUTOTUNE)
+        decoded = _decode_all(groups, cached)
+        return decoded.flat_map(functools.partial(from_cache, cached)).prefetch(tf.data.AUTOTUNE)
     from_disk = batches(groups.records, lambda records, seeds: prepare(records, True, seeds))
     return from_disk.prefetch(tf.data.AUTOTUNE)
 
