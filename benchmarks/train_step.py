@@ -10,9 +10,9 @@
 """
 
 import functools
-import itertools
 import tempfile
 from collections.abc import Iterator
+from itertools import repeat
 from typing import Any
 
 import tensorflow as tf
@@ -87,9 +87,8 @@ def main() -> None:
         def keras_fit() -> None:
             fitted.fit(endless, steps_per_epoch=STEPS, verbose=0)
 
-        inputs = (stream, from_disk, itertools.repeat(batch))
-        measured = [*(functools.partial(run, each) for each in inputs), keras_fit]
-        seconds = table.median_seconds(measured, repeats=9)
+        runs = [functools.partial(run, each) for each in (stream, from_disk, repeat(batch))]
+        seconds = table.median_seconds([*runs, keras_fit], repeats=9)
     images = STEPS * plan.config.train.batch_size
     ours, undecoded, one_batch, fit = (images / each for each in seconds)
     table.header("Training step, images/s")
