@@ -125,17 +125,15 @@ class _Groups(NamedTuple):
         taken = tf.tensor_scatter_nd_update(taken, dropped[:, tf.newaxis], none)
         return tf.gather(self.paths, shards), reads, taken
 
-    def records(self, shards: tf.Tensor) -> tf.Tensor:
-        """The records of some shards [n], read from disk: [sum of their counts] string."""
-        total = tf.reduce_sum(tf.gather(self.counts, shards))
-        return (
-            _read_taken(*self.files(shards)).batch(total, drop_remainder=True).get_single_element()
-        )
+    def records(self, shards: tf.Tensor) -> tf.data.Dataset:
+        """The records of some shards [n], read from disk: one [sum of their counts] string."""
+        return _read_taken(*self.files(shards)).batch(tf.reduce_sum(tf.gather(self.counts, shards)))
 
-    def places(self, shards: tf.Tensor) -> tf.Tensor:
-        """Where those records stand among all of the data set's: [sum of their counts] int64."""
+    def places(self, shards: tf.Tensor) -> tf.data.Dataset:
+        """Where those stand among all of the data set's: one [sum of their counts] int64."""
         ends = tf.gather(tf.cumsum(self.counts), shards)
-        return tf.ragged.range(ends - tf.gather(self.counts, shards), ends).flat_values
+        places = tf.ragged.range(ends - tf.gather(self.counts, shards), ends).flat_values
+        return tf.data.Dataset.from_tensors(places)
 
     def epoch(self, stream: Stream, epoch: tf.Tensor, start: tf.Tensor) -> tf.data.Dataset:
         """One epoch's groups in reading order: (shards [n], seed [2], records to skip [])."""
@@ -200,7 +198,10 @@ def _permute_group(
 
 
 def _ordered(
-    groups: _Groups, num_examples: int, stream: Stream, read: Callable[[tf.Tensor], tf.Tensor]
+    groups: _Groups,
+    num_examples: int,
+    stream: Stream,
+    read: Callable[[tf.Tensor], tf.data.Dataset],
 ) -> tf.data.Dataset:
     """What `read` gives of the shards of a group, one by one from `stream.start` on, with seeds.
 
@@ -213,11 +214,13 @@ def _ordered(
         start = tf.where(epoch == first, stream.start % num_examples, 0)
         return groups.epoch(stream, epoch, tf.cast(start, tf.int64))
 
-    def permute(shards: tf.Tensor, seed: tf.Tensor, skip: tf.Tensor) -> tuple:
-        return _permute_group(read(shards), seed, skip, stream.shuffle)
+    # Not get_single_element in a map: under op determinism it would make all of the pipeline
+    # synchronous, without prefetch and on one core.
+    def permuted(shards: tf.Tensor, seed: tf.Tensor, skip: tf.Tensor) -> tf.data.Dataset:
+        return read(shards).map(lambda all_: _permute_group(all_, seed, skip, stream.shuffle))
 
     epochs = tf.data.Dataset.range(first, np.iinfo(np.int64).max).flat_map(epoch_groups)
-    examples = epochs.map(permute).prefetch(1).unbatch()
+    examples = epochs.flat_map(permuted).prefetch(1).unbatch()
     return examples.shard(stream.num_workers, stream.worker)
 
 
