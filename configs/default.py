@@ -84,7 +84,7 @@ def _data() -> ConfigDict:
             "crop": 299,  # pixels: random in training, central in evaluation
             "flip": True,  # random left-right reflection in training
             "augment": "none",  # or "rand_augment", "color_jitter": keras-cv layers, after the flip
-            "cache_bytes": 2**29,  # if all decoded training images fit, they are decoded once (for
+            "cache_bytes": 0,  # if all decoded training images fit, they are decoded once (for
             # classification, below 128 pixels; filling takes twice the memory); 0: never
             "shuffle": True,  # a new order every epoch; False keeps the order on disk
         }
