@@ -39,6 +39,7 @@ def _plan(directory: str) -> loop.Plan:
     config = demo.get_config()
     config.data.dir = directory
     config.train.deterministic = False  # as model.fit runs
+    config.data.cache_bytes = 2**30
     return loop.make_plan(resolve(config, "pretrain"), "pretrain", make_strategy("one_device"))
 
 
