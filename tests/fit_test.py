@@ -59,7 +59,7 @@ def test_fits_every_group_and_writes_what_the_contract_says(tmp_path):
     assert float(row["yhat"]) == pytest.approx(truth, abs=0.005)
     assert float(row["lo80"]) <= truth <= float(row["hi80"])
     assert "at 100,000,000: 0.963" in done.stdout
-    assert "target 0.95: at 24," in done.stdout
+    assert "target 0.95: at 21," in done.stdout
 
 
 def test_percent_and_fractions_give_the_same(tmp_path):

@@ -6,7 +6,7 @@
     python -m revisit.study --config=configs/study/quick.py --workdir=quick/study
 
 14 pretraining runs x 2 seeds, each then probed with frozen features, and the probes of random
-weights: 60 runs, planned for 10 to 15 minutes on 2 cores (about 10 s a run, half of it starting).
+weights: 64 runs, planned for 10 to 15 minutes on 2 cores (about 10 s a run, half of it starting).
 Runs are far too short for conclusions; configs/study/microworld.py is the same at a size that may
 have some.
 """
