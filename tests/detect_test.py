@@ -157,7 +157,7 @@ def test_frozen_batch_norms_stay_while_the_rest_learns(run, data, tmp_path):
 def test_the_exported_model_gives_boxes_in_pixels_of_the_image(run, data, tmp_path):
     version = export(str(run[0]), str(tmp_path / "models"))
     signatures = tf.saved_model.load(str(version)).signatures
-    assert set(signatures) == {"serving_default", "images"}
+    assert set(signatures) >= {"serving_default", "images"}
     pixels = np.random.default_rng(0).integers(0, 256, (50, 200, 3), np.uint8)
     encoded = tf.io.encode_png(pixels).numpy()
     found = signatures["serving_default"](image_bytes=tf.constant([encoded] * 2))

@@ -77,7 +77,9 @@ def test_a_trained_model_is_exported_with_its_figures(tiny_config, tmp_path):
     card = (tmp_path / "models" / "1" / "model_card.md").read_text()
     assert "| loss | " in card
     thresholds = list(csv.DictReader((tmp_path / "models/1/assets/thresholds.csv").open()))
-    assert [row["class"] for row in thresholds] == load_model(str(tmp_path / "run")).taxonomy.names
+    assert [row["class"] for row in thresholds] == list(
+        load_model(str(tmp_path / "run")).taxonomy.names
+    )
     assert all(0 <= float(row["threshold"]) <= 1 for row in thresholds)
     assert "- records: {'train': 96, 'validation': 40} (all of each split)" in card
 

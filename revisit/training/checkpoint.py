@@ -42,6 +42,11 @@ class Joined(tf.__internal__.tracking.Trackable):
         self.parts = list(parts)
 
     @property
+    def dtype(self) -> tf.DType:
+        """Of every part."""
+        return self.parts[0].dtype
+
+    @property
     def shape(self) -> tf.TensorShape:
         """Of the whole."""
         columns = sum(part.shape[-1] for part in self.parts)
