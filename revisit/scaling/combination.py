@@ -62,10 +62,10 @@ def join_params(weights: Sequence[float], params: Sequence[np.ndarray]) -> np.nd
 def join_draws(law: Law, weights: Sequence[float], draws: Sequence[Draws], seed: int) -> Draws:
     """Draws of the combination from R draws of each of K laws."""
     random = np.random.default_rng([seed, 3])
-    num_draws = min(len(each.params) for each in draws)
+    num_draws = len(draws[0].params)
     taken = random.choice(len(draws), num_draws, p=np.asarray(weights))
-    params = np.concatenate([np.eye(len(draws))[taken], *(d.params[:num_draws] for d in draws)], 1)
-    scales = np.stack([each.scales[:num_draws] for each in draws])[taken, np.arange(num_draws)]
+    params = np.concatenate([np.eye(len(draws))[taken], *(each.params for each in draws)], 1)
+    scales = np.stack([each.scales for each in draws])[taken, np.arange(num_draws)]
     rate = float(np.dot(weights, [each.drift.rate for each in draws]))
     heaviest = draws[int(np.argmax(weights))]
     return Draws(law, params, heaviest.noise, scales, seed, Drift(rate, heaviest.drift.largest))
