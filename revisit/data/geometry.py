@@ -3,7 +3,7 @@
 A `Transform` scales and shifts (a mirrored image has a negative scale in x), which is all that
 resizing, cropping, padding and flipping are. It is a value: `then` joins two into one, `invert`
 leads back, and `tf.stack(transform)`, [4, 2], goes into a batch, from which
-`Transform(*tf.unstack(stacked, axis=-2))` has a leading axis that all functions of points accept.
+`unstack` of a batch of them has a leading axis that all functions of points accept.
 
 Coordinates are (y, x). In pixels, pixel (i, j) covers [i, i + 1) x [j, j + 1), so its centre is at
 (i + 0.5, j + 0.5). Boxes and keypoints are in [0, 1] of their own image: of the source before a
@@ -41,6 +41,11 @@ class Transform(NamedTuple):
     translation: tf.Tensor
     source_size: tf.Tensor
     canvas_size: tf.Tensor
+
+
+def unstack(stacked: tf.Tensor) -> Transform:
+    """The inverse of `tf.stack(transform)`, [..., 4, 2]; the leading axes stay."""
+    return Transform(*tf.unstack(stacked, axis=-2))
 
 
 def _make(

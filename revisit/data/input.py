@@ -60,6 +60,13 @@ def each_example(prepare: PrepareExample, contents: Contents) -> Prepare:
     return prepare_batch
 
 
+def pad_list(values: tf.Tensor, length: int, value: float = 0) -> tf.Tensor:
+    """[n, ...] -> [length, ...], so that the shapes of examples don't vary."""
+    paddings = [[0, length - tf.shape(values)[0]], *[[0, 0]] * (values.shape.rank - 1)]
+    padded = tf.pad(values, paddings, constant_values=value)
+    return tf.ensure_shape(padded, [length, *values.shape[1:]])
+
+
 class Stream(NamedTuple):
     """Where a stream of training batches starts, and which part of it this worker takes."""
 
@@ -129,6 +136,10 @@ class _Groups(NamedTuple):
         """The records of some shards [n], read from disk: one [sum of their counts] string."""
         return _read_taken(*self.files(shards)).batch(tf.reduce_sum(tf.gather(self.counts, shards)))
 
+    def all_records(self) -> tf.data.Dataset:
+        """All records, one by one, in the order on disk."""
+        return _read_taken(*self.files(tf.range(self.counts.shape[0])))
+
     def places(self, shards: tf.Tensor) -> tf.data.Dataset:
         """Where those stand among all of the data set's: one [sum of their counts] int64."""
         ends = tf.gather(tf.cumsum(self.counts), shards)
@@ -179,12 +190,6 @@ def _read_taken(paths: tf.Tensor, counts: tf.Tensor, taken: tf.Tensor) -> tf.dat
     return pairs.filter(lambda _, is_taken: is_taken).map(lambda record, _: record)
 
 
-def _files(shards: Sequence[Shard]) -> tuple[list[str], list[int], np.ndarray]:
-    """What `_read_taken` reads of some shards."""
-    taken = [_list_taken(shard) for shard in shards]
-    return [shard.path for shard in shards], [len(each) for each in taken], np.concatenate(taken)
-
-
 def _permute_group(
     members: tf.Tensor, seed: tf.Tensor, skip: tf.Tensor, shuffle: bool
 ) -> tuple[tf.Tensor, tf.Tensor]:
@@ -226,8 +231,7 @@ def _ordered(
 
 def _decode_all(groups: _Groups, cached: Cached) -> tf.data.Dataset:
     """A single element: all records [N] and their pixels [N, ...], in the order on disk."""
-    records = _read_taken(*groups.files(tf.range(groups.counts.shape[0])))
-    decoded = records.map(
+    decoded = groups.all_records().map(
         lambda record: (record, cached.decode(record)),
         num_parallel_calls=tf.data.AUTOTUNE,
         deterministic=True,
@@ -329,9 +333,7 @@ def eval_batches(
     batches.
     """
     shards = train_shards(dataset, split, 1.0)
-    paths, counts, taken = _files(shards)
-    serialized = _read_taken(tf.constant(paths), tf.constant(counts, tf.int64), taken)
-    serialized = serialized.shard(num_workers, worker)
+    serialized = _Groups.of(shards).all_records().shard(num_workers, worker)
     num_batches = math.ceil(dataset.num_examples(split) / (batch_size * num_workers))
 
     def batch(records: tf.Tensor) -> dict:

@@ -55,6 +55,38 @@ def as_bbox(box: np.ndarray) -> list[float]:
     return [round(value, 2) for value in (xmin, ymin, xmax - xmin, ymax - ymin)]
 
 
+def as_object(
+    category_id: int | str, box: np.ndarray, area: float, is_crowd: bool
+) -> dict[str, Any]:
+    """An object as `as_ground_truth` takes it; the box as for `as_bbox`."""
+    return {
+        "category_id": category_id,
+        "bbox": as_bbox(box),
+        "area": float(area),
+        "iscrowd": int(is_crowd),
+    }
+
+
+def as_ground_truth(
+    sizes: Mapping[str, np.ndarray], objects: Mapping[str, list[dict]], categories: list[dict]
+) -> dict[str, Any]:
+    """COCO's form of annotations.
+
+    Args:
+      sizes: image -> height and width, pixels.
+      objects: image -> its objects, without ids.
+      categories: as COCO has them.
+    """
+    ids = as_ids(sizes)
+    images = [
+        {"id": ids[name], "height": int(height), "width": int(width)}
+        for name, (height, width) in sizes.items()
+    ]
+    listed = [{"image_id": ids[name], **each} for name, own in objects.items() for each in own]
+    numbered = [{"id": number, **each} for number, each in enumerate(listed, 1)]
+    return {"images": images, "annotations": numbered, "categories": categories}
+
+
 class CocoScores(NamedTuple):
     """Figures by name, NaN where there is nothing to find, and one row a category."""
 

@@ -134,30 +134,23 @@ class PoseMetric:
 
     def annotations(self) -> dict[str, Any]:
         """The ground truth in COCO's form."""
-        ids = coco.as_ids(image.id for image in self._images)
-        listed: list[dict[str, Any]] = []
-        people: list[dict[str, Any]] = []
-        for image in self._images:
-            height, width = map(int, image.size)
-            listed.append({"id": ids[image.id], "height": height, "width": width})
-            for box, keypoints, area, is_crowd in zip(
-                image.boxes, image.keypoints, image.areas, image.is_crowd
-            ):
-                people.append(
-                    {
-                        "id": len(people) + 1,
-                        "image_id": ids[image.id],
-                        "category_id": PERSON,
-                        "bbox": coco.as_bbox(box),
-                        "area": float(area),
-                        "iscrowd": int(is_crowd),
-                        "keypoints": _coco_keypoints(keypoints),
-                        "num_keypoints": int((keypoints[:, 2] > 0).sum()),
-                    }
+        sizes = {image.id: image.size for image in self._images}
+        people = {
+            image.id: [
+                {
+                    **coco.as_object(PERSON, box, area, is_crowd),
+                    "keypoints": _coco_keypoints(keypoints),
+                    "num_keypoints": int((keypoints[:, 2] > 0).sum()),
+                }
+                for box, keypoints, area, is_crowd in zip(
+                    image.boxes, image.keypoints, image.areas, image.is_crowd
                 )
+            ]
+            for image in self._images
+        }
         skeleton = [[start + 1, end + 1] for start, end in LIMBS]
         category = {"id": PERSON, "name": "person", "keypoints": KEYPOINTS, "skeleton": skeleton}
-        return {"images": listed, "annotations": people, "categories": [category]}
+        return coco.as_ground_truth(sizes, people, [category])
 
     def found(self) -> list[dict[str, Any]]:
         """What was found, in COCO's form of results."""

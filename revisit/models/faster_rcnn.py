@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from revisit.data.geometry import Transform, apply_to_boxes
+from revisit.data.geometry import apply_to_boxes, unstack
 from revisit.models import boxes as box_lib
 
 # Of Ren et al., unless it is said otherwise.
@@ -113,7 +113,7 @@ def _flat_window(geometry: tf.Tensor | None, batch_size: tf.Tensor) -> tf.Tensor
     whole = tf.tile(tf.constant([[[0.0, 0.0, 1.0, 1.0]]]), [batch_size, 1, 1])
     if geometry is None:
         return whole
-    shown = apply_to_boxes(Transform(*tf.unstack(geometry, axis=-2)), whole)
+    shown = apply_to_boxes(unstack(geometry), whole)
     return tf.clip_by_value(shown, 0.0, 1.0)
 
 

@@ -15,7 +15,7 @@ import tf_keras as keras
 from ml_collections import ConfigDict
 
 from revisit.data import drawing, geometry, images
-from revisit.data.input import each_example
+from revisit.data.input import each_example, pad_list
 from revisit.data.records import Contents, Dataset
 from revisit.data.taxonomy import Taxonomy
 from revisit.errors import UserError
@@ -59,14 +59,6 @@ def box_loss(outputs: Outputs) -> tf.Tensor:
 
 def _loss(outputs: Outputs, batch: Batch) -> tf.Tensor:
     return rpn_loss(outputs) + box_loss(outputs)
-
-
-def _pad(values: tf.Tensor, length: int, value: float = 0) -> tf.Tensor:
-    """[n, ...] -> [length, ...]."""
-    paddings = [[0, length - tf.shape(values)[0]], *[[0, 0]] * (values.shape.rank - 1)]
-    return tf.ensure_shape(
-        tf.pad(values, paddings, constant_values=value), [length, *values.shape[1:]]
-    )
 
 
 class _Image:
@@ -119,27 +111,18 @@ class DetectMetric:
 
     def annotations(self) -> dict[str, Any]:
         """The ground truth in COCO's form."""
-        image_ids = coco.as_ids(image.id for image in self._images)
         category_ids = list(coco.as_ids(self._taxonomy.names).values())
-        listed: list[dict[str, Any]] = []
-        objects: list[dict[str, Any]] = []
-        for image in self._images:
-            height, width = map(int, image.size)
-            listed.append({"id": image_ids[image.id], "height": height, "width": width})
-            for box, label, area, crowd in zip(
-                image.true_boxes, image.true_labels, image.areas, image.is_crowd
-            ):
-                objects.append(
-                    {
-                        "id": len(objects) + 1,
-                        "image_id": image_ids[image.id],
-                        "category_id": category_ids[label],
-                        "bbox": coco.as_bbox(box),
-                        "area": float(area),
-                        "iscrowd": int(crowd),
-                    }
+        sizes = {image.id: image.size for image in self._images}
+        objects = {
+            image.id: [
+                coco.as_object(category_ids[label], box, area, crowd)
+                for box, label, area, crowd in zip(
+                    image.true_boxes, image.true_labels, image.areas, image.is_crowd
                 )
-        return {"images": listed, "annotations": objects, "categories": self._categories()}
+            ]
+            for image in self._images
+        }
+        return coco.as_ground_truth(sizes, objects, self._categories())
 
     def detections(self) -> list[dict[str, Any]]:
         """What was found, in COCO's form of results."""
@@ -217,16 +200,16 @@ def _make_prepare(config: ConfigDict, dataset: Dataset) -> Callable[[dict, bool,
         objects = record["objects"]
         mirrored = seed[0] < 0 if training and config.data.flip else False
         example = _eval_example(record["image"], config.task.detect, mirrored)
-        transform = geometry.Transform(*tf.unstack(example["geometry"], axis=-2))
+        transform = geometry.unstack(example["geometry"])
         moved = geometry.clip_boxes(geometry.apply_to_boxes(transform, objects["box"]))
         numbers = (objects["label"], objects["area"], objects["is_crowd"], objects["is_difficult"])
         columns = [tf.cast(column, tf.float32)[:, tf.newaxis] for column in numbers]
-        truth = _pad(tf.concat([objects["box"], *columns], axis=1), num_objects, -1)
+        truth = pad_list(tf.concat([objects["box"], *columns], axis=1), num_objects, -1)
         is_crowd = truth[:, 6] > 0
         return {
             **example,
             "id": record["id"],
-            "boxes": _pad(moved, num_objects),
+            "boxes": pad_list(moved, num_objects),
             "labels": tf.where(is_crowd, -1, tf.cast(truth[:, 4], tf.int32)),
             "is_crowd": is_crowd,
             "truth": truth,
@@ -238,7 +221,7 @@ def _make_prepare(config: ConfigDict, dataset: Dataset) -> Callable[[dict, bool,
 
 def _source_boxes(outputs: Outputs, stacked: tf.Tensor) -> tf.Tensor:
     """Found boxes [B, D, 4] in [0, 1] of their own images."""
-    transform = geometry.Transform(*tf.unstack(stacked, axis=-2))
+    transform = geometry.unstack(stacked)
     back = geometry.apply_to_boxes(geometry.invert(transform), outputs["boxes"])
     return geometry.clip_boxes(back)
 

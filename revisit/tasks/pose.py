@@ -15,8 +15,7 @@ import tensorflow as tf
 from ml_collections import ConfigDict
 
 from revisit.data import geometry, images
-from revisit.data.geometry import Transform
-from revisit.data.input import each_example
+from revisit.data.input import each_example, pad_list
 from revisit.data.records import KEYPOINTS, Contents, Dataset
 from revisit.data.skeletons import draw_skeletons
 from revisit.errors import UserError
@@ -36,14 +35,8 @@ class _Boxes(NamedTuple):
     boxes: tf.Tensor
 
 
-def _pad(values: tf.Tensor, length: int) -> tf.Tensor:
-    """[n, ...] -> [length, ...], with zeros."""
-    paddings = [[0, length - tf.shape(values)[0]], *[[0, 0]] * (values.shape.rank - 1)]
-    return tf.ensure_shape(tf.pad(values, paddings), [length, *values.shape[1:]])
-
-
 def _pad_people(record: dict, num_people: int) -> dict[str, tf.Tensor]:
-    return {name: _pad(value, num_people) for name, value in record["people"].items()}
+    return {name: pad_list(value, num_people) for name, value in record["people"].items()}
 
 
 def _has_keypoints(people: Mapping[str, tf.Tensor]) -> tf.Tensor:
@@ -253,7 +246,7 @@ def _make_predict(config: ConfigDict) -> Callable[[Callable[[Batch], Outputs], B
 
 def _in_image(keypoints: tf.Tensor, stacked: tf.Tensor) -> tf.Tensor:
     """Keypoints [..., K, 3] of crops -> of their images."""
-    move = Transform(*tf.unstack(stacked, axis=-2))
+    move = geometry.unstack(stacked)
     return geometry.apply_to_keypoints(geometry.invert(move), keypoints)
 
 
@@ -275,7 +268,7 @@ def _first_crops(batch: Batch) -> tuple[np.ndarray, np.ndarray]:
     """A crop of each image, [B, H, W, 3] uint8, and the people around it, [B, P, K, 3]."""
     if "keypoints" in batch:
         return images.to_pixels(batch["image"]).numpy(), batch["keypoints"][:, np.newaxis].numpy()
-    move = Transform(*tf.unstack(batch["transform"][:, 0], axis=-2))
+    move = geometry.unstack(batch["transform"][:, 0])
     people = geometry.apply_to_keypoints(move, batch["true_keypoints"])
     return images.to_pixels(batch["image"][:, 0]).numpy(), people.numpy()
 

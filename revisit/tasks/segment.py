@@ -128,7 +128,7 @@ def _own_classes(logits: tf.Tensor, transform: tf.Tensor) -> tf.Tensor:
     Returns:
       [H, W] uint8. Holds 4 C bytes a pixel of the image meanwhile.
     """
-    to_canvas = Transform(*tf.unstack(transform))
+    to_canvas = geometry.unstack(transform)
     cells_a_pixel = (logits.shape[0] - 1.0) / (to_canvas.canvas_size[0] - 1.0)
     # Where the centers of the image's pixels lie; the canvas's first pixel is centered at 0.5.
     places = geometry.source_places(geometry.invert(to_canvas))
