@@ -33,7 +33,7 @@ def evaluate(
     strategy: tf.distribute.Strategy,
     measure: Callable[[Mapping[str, tf.Tensor]], dict[str, tf.Tensor]],
     batches: Iterable,
-    update: Callable[[Mapping[str, np.ndarray]], None],
+    update: Callable[[dict[str, np.ndarray]], None],
 ) -> None:
     """Runs the model over batches and hands rows to a metric.
 

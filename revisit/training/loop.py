@@ -261,18 +261,26 @@ def evaluate_split(
     head: keras.Model,
     split: str,
     left_out: Sequence[str] = (),
-) -> Metric:
-    """The task's metric over a split, every example counted once but for ids that are left out."""
-    metric = plan.task.make_metric()
+) -> tuple[Metric, Metric]:
+    """The task's metric over a split, every example counted once; and, where ids are to be left
+    out, over the split without them, else an empty one."""
+    metric, rest = plan.task.make_metric(), plan.task.make_metric()
 
     def measure(batch: Batch) -> dict[str, tf.Tensor]:
+        rows = plan.task.measure(predict(plan.task, backbone, head, batch), batch)
         if left_out:
             is_left_out = tf.reduce_any(batch["id"][:, None] == tf.constant(left_out), axis=1)
-            batch = {**batch, "weight": tf.where(is_left_out, 0.0, batch["weight"])}
-        return plan.task.measure(predict(plan.task, backbone, head, batch), batch)
+            rows["kept"] = tf.where(is_left_out, 0.0, batch["weight"])
+        return rows
 
-    evaluate(plan.strategy.evaluation, measure, _eval_batches(plan, split), metric.update)
-    return metric
+    def update(rows: dict[str, np.ndarray]) -> None:
+        kept = rows.pop("kept", None)
+        metric.update(rows)
+        if kept is not None:
+            rest.update({**rows, "weight": kept})
+
+    evaluate(plan.strategy.evaluation, measure, _eval_batches(plan, split), update)
+    return metric, rest
 
 
 def _first_replica(plan: Plan, batch: Any) -> dict[str, tf.Tensor]:
@@ -385,7 +393,7 @@ class _Run:
         split = self.plan.config.data.eval_split
         with optimizers.averaged_weights(self.state.optimizer, self.state.variables):
             arguments = (self.plan, self.state.backbone, self.state.head, split)
-            metric, pictures = evaluate_split(*arguments), draw_split(*arguments)
+            (metric, _), pictures = evaluate_split(*arguments), draw_split(*arguments)
         self.figures = metric.result()
         self.logs.write(step, split, self.figures)
         self.logs.pictures(step, f"{split}/predicted", pictures)

@@ -43,17 +43,16 @@ def score(workdir: str, which: str, data: str | None, split: str | None) -> dict
     with strategy.distribution.scope():
         backbone, head = make_models(config, plan.task)
         load_weights(prefix, backbone, head)
-    scored = plan, backbone, head, config.data.eval_split
-    metric = evaluate_split(*scored)
-    figures = metric.result()
     in_training = {
         id_
         for each in training
         for id_ in ids_in_training(plan.dataset, config.data.eval_split, each)
     }
-    if in_training:
-        rest = evaluate_split(*scored, left_out=sorted(in_training)).result()
-        figures |= {f"not_in_training_{name}": value for name, value in rest.items()}
+    left_out = sorted(in_training)
+    metric, rest = evaluate_split(plan, backbone, head, config.data.eval_split, left_out)
+    figures = metric.result()
+    if left_out:
+        figures |= {f"not_in_training_{name}": value for name, value in rest.result().items()}
     return {
         "workdir": workdir,
         "checkpoint": prefix,
