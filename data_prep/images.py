@@ -25,14 +25,13 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from data_prep.thumbnails import SIDE, make_thumbnail
 
 MAX_PIXELS = 100_000_000  # of one image: a decoded one takes 3 bytes a pixel of a worker's memory
 Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit; ours is asked before anything is decoded
 
-_ORIENTATION = 0x0112  # EXIF's tag; 1 or none: upright
 _KEPT_MODES = {"JPEG": {"L", "RGB"}, "MPO": {"L", "RGB"}, "PNG": {"L", "RGB", "P"}}
 _JPEG_PROCESSES = {0xC0, 0xC1, 0xC2}  # baseline, extended, progressive; not lossless, arithmetic
 
@@ -86,7 +85,7 @@ def _open(encoded: bytes) -> Image.Image:
 
 def _orientation(image: Image.Image) -> int:
     try:
-        return int(image.getexif().get(_ORIENTATION, 1))
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
     except (SyntaxError, ValueError, TypeError, KeyError, OSError, struct.error):
         return 1  # EXIF that nobody can read turns no picture
 

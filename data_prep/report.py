@@ -12,11 +12,12 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from revisit.data import records
+from revisit.data.duplicates import TRAIN
 from revisit.data.records import Dataset
 from revisit.data.taxonomy import Taxonomy
 
 _NUM_HEAD = 5  # most and least frequent classes shown
-_FEW_IMAGES = (20, 100)
+FEW_IMAGES = (20, 100)
 _QUIET_SECONDS = 30  # between lines that are not renewed
 
 
@@ -38,10 +39,21 @@ def taxonomy_rows(taxonomy: Taxonomy) -> list[tuple[str, Any]]:
     ]
 
 
+def labels_an_image(dataset: Dataset, split: str) -> tuple[float, float]:
+    """Labels an image of a split: as given, and closed over ancestors."""
+    num_images = max(1, dataset.num_examples(split))
+    closed = sum(dataset.metadata["positive_counts"][split])
+    return dataset.metadata["num_given"][split] / num_images, closed / num_images
+
+
+def shown_split(dataset: Dataset) -> str:
+    """The split whose classes are shown: train, or the first if there is none."""
+    return TRAIN if TRAIN in dataset.shards else next(iter(dataset.shards))
+
+
 def _split_rows(dataset: Dataset, split: str) -> list[tuple[str, Any]]:
     num_images = dataset.num_examples(split)
-    given = dataset.metadata["num_given"][split] / max(1, num_images)
-    closed = sum(dataset.metadata["positive_counts"][split]) / max(1, num_images)
+    given, closed = labels_an_image(dataset, split)
     rows = [
         (f"{split}: images", f"{num_images:,} in {len(dataset.shards[split])} shards"),
         (f"{split}: labels an image", f"{given:.2f} given, {closed:.2f} with ancestors"),
@@ -55,14 +67,13 @@ def _split_rows(dataset: Dataset, split: str) -> list[tuple[str, Any]]:
 def few_images(dataset: Dataset, split: str) -> dict[str, int]:
     """The long tail: "under 20" and "under 100" images -> number of classes."""
     counts = np.array(dataset.metadata["positive_counts"][split])
-    return {f"under {few}": int((counts < few).sum()) for few in _FEW_IMAGES}
+    return {f"under {few}": int((counts < few).sum()) for few in FEW_IMAGES}
 
 
 def _tail_rows(dataset: Dataset) -> list[tuple[str, Any]]:
-    """How the training images are spread over the classes (the first split's, if none is train)."""
-    all_counts = dataset.metadata["positive_counts"]
-    split = "train" if "train" in all_counts else next(iter(all_counts))
-    counts = np.array(all_counts[split])
+    """How the images of the shown split are spread over the classes."""
+    split = shown_split(dataset)
+    counts = np.array(dataset.metadata["positive_counts"][split])
     order = np.argsort(-counts, kind="stable")
     titles = dataset.taxonomy.titles
 

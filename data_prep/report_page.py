@@ -15,10 +15,17 @@ import numpy as np
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from data_prep.report import few_images, reject_reasons, taxonomy_rows
+from data_prep.report import (
+    FEW_IMAGES,
+    few_images,
+    labels_an_image,
+    reject_reasons,
+    shown_split,
+    taxonomy_rows,
+)
 from data_prep.shards import ShardKey, read_report
 from data_prep.tfrecord import read_features, read_frames, read_ids
-from revisit.data.duplicates import TRAIN, Member, dropped_records, read_duplicates
+from revisit.data.duplicates import Member, dropped_records, read_duplicates
 from revisit.data.records import Dataset, Shard, count_examples
 from revisit.data.views import take_fraction
 
@@ -50,18 +57,13 @@ class Build:
     seconds: float
 
 
-def _shown_split(dataset: Dataset) -> str:
-    return TRAIN if TRAIN in dataset.shards else next(iter(dataset.shards))
-
-
 def _split_figures(dataset: Dataset, split: str) -> dict[str, Any]:
-    num_images = dataset.num_examples(split)
-    closed = sum(dataset.metadata["positive_counts"][split])
+    given, closed = labels_an_image(dataset, split)
     return {
-        "images": num_images,
+        "images": dataset.num_examples(split),
         "bytes": sum(tfds.core.Path(s.path).stat().length for s in dataset.shards[split]),
-        "labels_an_image_given": dataset.metadata["num_given"][split] / max(1, num_images),
-        "labels_an_image_closed": closed / max(1, num_images),
+        "labels_an_image_given": given,
+        "labels_an_image_closed": closed,
         "checksums": dict(
             zip(
                 (tfds.core.Path(shard.path).name for shard in dataset.shards[split]),
@@ -90,7 +92,7 @@ def figures(dataset: Dataset, build: Build) -> dict[str, Any]:
         "taxonomy": dict(taxonomy_rows(dataset.taxonomy)),
         "classes_with_few_images": {split: few_images(dataset, split) for split in splits},
         "first_records": {
-            f"{fraction:.0%}": _subset_figures(dataset, _shown_split(dataset), fraction)
+            f"{fraction:.0%}": _subset_figures(dataset, shown_split(dataset), fraction)
             for fraction in _FRACTIONS
         },
         "rejects": dict(reject_reasons(dataset.directory)),
@@ -179,7 +181,7 @@ def _tail(dataset: Dataset, split: str) -> str:
     counts = np.sort(dataset.metadata["positive_counts"][split])[::-1]
     figure, axes = plt.subplots(figsize=(7, 3))
     axes.loglog(np.arange(1, len(counts) + 1), np.maximum(counts, 0.5))
-    for few in (20, 100):
+    for few in FEW_IMAGES:
         axes.axhline(few, linestyle=":", color="gray")
         axes.annotate(f"{(counts < few).sum():,} classes below {few}", (1, few), va="bottom")
     axes.set(xlabel="class, by frequency", ylabel=f"{split} images")
@@ -223,7 +225,7 @@ def _split_rows(split: str, of_split: dict[str, Any]) -> Iterator[tuple[str, str
 
 def render(dataset: Dataset, report: dict[str, Any]) -> str:
     """The page that shows report.json's figures, with pictures."""
-    split = _shown_split(dataset)
+    split = shown_split(dataset)
     rows = [row for name, each in report["splits"].items() for row in _split_rows(name, each)]
     samples = itertools.islice(_records(dataset.shards[split]), _NUM_SAMPLES)
     groups = itertools.islice(read_duplicates(dataset), _NUM_GROUPS)

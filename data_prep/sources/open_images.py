@@ -30,7 +30,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from PIL import Image
+from PIL import ExifTags, Image
 
 from data_prep.sources.boxes import clip_box
 from data_prep.sources.fields import read_path
@@ -55,7 +55,6 @@ from revisit.errors import UserError
 
 _CLASS_COLUMNS = ("LabelName", "DisplayName")
 _VERIFIED = ("verification", "crowdsource-verification")
-_ORIENTATION = 0x0112  # EXIF's tag; 1 or none: as stored
 _JPEG_QUALITY = 95  # of turned pictures
 
 Rotations = Mapping[str, int]
@@ -233,7 +232,7 @@ def _turn(encoded: bytes, turns: int) -> bytes:
     """Pixels as they are stored, turned counterclockwise; the same bytes where nothing turns."""
     try:
         image = Image.open(io.BytesIO(encoded))
-        if not turns and image.getexif().get(_ORIENTATION, 1) == 1:
+        if not turns and image.getexif().get(ExifTags.Base.Orientation, 1) == 1:
             return encoded
         pixels = image.convert("RGB")
         for _ in range(turns):

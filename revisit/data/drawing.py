@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-MIN_SIDE = 256  # pixels; small pictures are enlarged so that words can be read
+MIN_SIDE = 256  # pixels; small pictures are enlarged so that words and joints can be told apart
 _FONT_SIZE = 11
 
 
@@ -15,6 +15,16 @@ class Label(NamedTuple):
 
     box: Sequence[float]
     text: str
+
+
+def enlarge(picture: np.ndarray, side: int) -> Image.Image:
+    """[H, W, 3] uint8 -> an image a whole number of times as large: the least by which `side`
+    pixels become MIN_SIDE."""
+    scale = max(1, -(-MIN_SIDE // side))
+    height, width = picture.shape[:2]
+    return Image.fromarray(picture).resize(
+        (width * scale, height * scale), Image.Resampling.NEAREST
+    )
 
 
 def draw_boxes(picture: np.ndarray, labels: Sequence[Label], color: str) -> np.ndarray:
@@ -28,12 +38,10 @@ def draw_boxes(picture: np.ndarray, labels: Sequence[Label], color: str) -> np.n
     Returns:
       [H * n, W * n, 3] uint8, n a whole number.
     """
-    scale = max(1, -(-MIN_SIDE // picture.shape[1]))
-    height, width = picture.shape[0] * scale, picture.shape[1] * scale
-    canvas = Image.fromarray(picture).resize((width, height), Image.Resampling.NEAREST)
+    canvas = enlarge(picture, picture.shape[1])
     draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(size=_FONT_SIZE)
     for box, text in reversed(labels):
-        ymin, xmin, ymax, xmax = np.asarray(box) * [height, width, height, width]
+        ymin, xmin, ymax, xmax = np.asarray(box) * np.tile(canvas.size[::-1], 2)
         draw.rectangle((xmin, ymin, max(xmax, xmin), max(ymax, ymin)), outline=color, width=2)
         place = (xmin + 2, max(ymin - _FONT_SIZE - 2, 0))
         draw.rectangle(draw.textbbox(place, text, font), fill=color)

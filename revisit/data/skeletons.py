@@ -1,11 +1,11 @@
 """Skeletons drawn over pictures, for people to look at."""
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import ImageDraw
 
+from revisit.data.drawing import enlarge
 from revisit.data.records import KEYPOINTS, LIMBS
 
-MIN_SIDE = 256  # pixels; small pictures are enlarged so that joints can be told apart
 JOINT_RADIUS = 3  # pixels
 # The person's own left and right, which a mirror or a wrong prediction exchanges.
 SIDE_COLORS = {"left": "orange", "right": "deepskyblue"}
@@ -25,9 +25,8 @@ def draw_skeletons(picture: np.ndarray, people: np.ndarray) -> np.ndarray:
     Returns:
       [H * n, W * n, 3] uint8, n a whole number.
     """
-    scale = max(1, -(-MIN_SIDE // picture.shape[0]))
-    height, width = picture.shape[0] * scale, picture.shape[1] * scale
-    canvas = Image.fromarray(picture).resize((width, height), Image.Resampling.NEAREST)
+    canvas = enlarge(picture, picture.shape[0])
+    width, height = canvas.size
     draw = ImageDraw.Draw(canvas)
     for person in people:
         places = [(float(x) * width, float(y) * height) for y, x, _ in person]
