@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import os
 import signal
 import subprocess
@@ -79,6 +80,25 @@ def test_a_study_ends_in_a_table_a_fit_and_a_report(tmp_path, capsys):
     assert "study: 22 of 22 runs  finetune-fraction1-seed1  top_1 0.6" in output
     assert "ETA 0:00" in output
     assert "Frozen features: gains still grow" in output
+
+
+def test_time_left_follows_the_steps_of_the_runs(tmp_path):
+    config = make_study()
+    made = {run.name: run for run in _all_runs(config)}
+    transfer, pretrain = made["finetune-random-seed0"], made["pretrain-fraction1-seed0"]
+    study = Study(config, str(tmp_path), FakeEngine().engine)
+    clock = runs._Clock(list(made.values()), study)
+    clock.note(transfer, 5.0 * _steps(study, transfer))
+    assert clock.left([pretrain, pretrain]) == pytest.approx(2 * 5.0 * _steps(study, pretrain))
+    clock.note(pretrain, 1.0 * _steps(study, pretrain))
+    assert clock.left([pretrain]) == pytest.approx(1.0 * _steps(study, pretrain))
+
+
+def _steps(study, run):
+    config = grid.run_config(study.config, run)
+    batches = study.engine.count_examples(config) / config.train.batch_size
+    amount, unit = config.train.duration.split()
+    return math.ceil(float(amount) * batches) if unit == "epochs" else int(amount)
 
 
 def test_results_hold_each_run_and_figure_once(tmp_path):

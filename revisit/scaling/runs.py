@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,7 +18,6 @@ from revisit.scaling.axes import START, is_of_model
 from revisit.scaling.grid import PRETRAIN, Run, run_config, transfers_of
 from revisit.scaling.results import Result
 from revisit.scaling.tables import write_atomically
-from revisit.training import modes
 from revisit.training.modes import RANDOM
 from revisit.training.schedules import to_steps
 
@@ -137,35 +137,36 @@ def make_run(run: Run, runs: Sequence[Run], study: Study) -> Result:
 
 
 class _Clock:
-    """Guesses how long the runs that are left will take from those of the same kind before."""
+    """Guesses how long the runs that are left will take from the time a step took before."""
 
-    def __init__(self, study: Study) -> None:
-        self._config = study.config
-        whole = modes.resolve(study.config.base, PRETRAIN)
-        self._num_examples = study.engine.count_examples(whole)
-        self._rates: dict[tuple, list[float]] = {}
+    def __init__(self, runs: Sequence[Run], study: Study) -> None:
+        self._steps = {run.name: _num_steps(run, study) for run in runs}
+        self._seconds_a_step: dict[tuple, list[float]] = {}
 
     @staticmethod
     def _kind(run: Run) -> tuple:
+        """What runs share whose steps take equally long."""
         model = [(field, value) for field, value in run.settings.items() if is_of_model(field)]
         return run.transfer, *model
 
-    def _size(self, run: Run) -> float:
-        """How long a run is beside others of its kind: pretraining as many steps as it makes."""
-        if run.mode != PRETRAIN:
-            return 1.0
-        config = run_config(self._config, run)
-        num_examples = max(1, round(config.data.fraction * self._num_examples))
-        return to_steps(config.train.duration, num_examples, config.train.batch_size)
-
     def note(self, run: Run, seconds: float) -> None:
-        self._rates.setdefault(self._kind(run), []).append(seconds / self._size(run))
+        rates = self._seconds_a_step.setdefault(self._kind(run), [])
+        rates.append(seconds / self._steps[run.name])
 
     def left(self, runs: Sequence[Run]) -> float:
-        everything = [rate for rates in self._rates.values() for rate in rates]
-        rates = (self._rates.get(self._kind(run), everything) for run in runs)
-        sizes = (self._size(run) for run in runs)
-        return sum(size * sum(rate) / len(rate) for rate, size in zip(rates, sizes, strict=True))
+        """Seconds; a kind of which no run was made yet is taken for the mean of the others."""
+        everything = [rate for rates in self._seconds_a_step.values() for rate in rates]
+        rates = (self._seconds_a_step.get(self._kind(run), everything) for run in runs)
+        return sum(
+            self._steps[run.name] * statistics.fmean(rate)
+            for run, rate in zip(runs, rates, strict=True)
+        )
+
+
+def _num_steps(run: Run, study: Study) -> int:
+    config = run_config(study.config, run)
+    num_examples = study.engine.count_examples(config)
+    return max(1, to_steps(config.train.duration, num_examples, config.train.batch_size))
 
 
 def duration_text(seconds: float) -> str:
@@ -187,11 +188,11 @@ def make_runs(runs: Sequence[Run], study: Study) -> Iterator[Result]:
     Raises:
       Interrupted: SIGTERM or SIGINT came.
     """
-    clock = _Clock(study)
     metrics = {transfer.name: transfer.metric for transfer in transfers_of(study.config)}
     left = [run for run in runs if results.load_result(study.workdir, run.name) is None]
     if len(left) < len(runs):
         print(f"study: {len(runs) - len(left)} of {len(runs)} runs are finished already")
+    clock = _Clock(left, study)
     with stopped_by_signals():
         while left:
             run = left[0]
