@@ -1,5 +1,7 @@
 """The grid of a study: its runs, their configs, and their fixed split into shards."""
 
+import importlib
+
 import pytest
 
 from configs import default
@@ -20,6 +22,20 @@ def test_the_grid_is_every_size_seed_and_mode_and_scratch_once():
     assert [run.name for run in groups[0]] == ["linear_probe-random-seed0", "finetune-random-seed0"]
     assert [run.init for run in groups[0]] == ["random", "random"]
     assert [run.init for run in groups[1]] == ["", *["pretrain-fraction0.1-seed0"] * 2]
+
+
+@pytest.mark.parametrize(("name", "num_pretrainings", "num_runs"), [
+    ("demo", 6, 22), ("quick", 32, 68), ("microworld", 70, 230), ("microworld_gpu", 129, 417),
+    ("tiny_imagenet", 20, 68), ("tiny_imagenet_gpu", 45, 153),
+])  # fmt: skip
+def test_every_study_plans_the_runs_that_it_says(name, num_pretrainings, num_runs):
+    config = importlib.import_module(f"configs.study.{name}").get_config()
+    grid.check_study(config)
+    runs = grid.deal(grid.make_groups(config), 0, 1)
+    assert sum(run.mode == grid.PRETRAIN for run in runs) == num_pretrainings
+    different = {(grid.run_config(config, run).to_json(), run.init, run.settings.get("start"))
+                 for run in runs}  # fmt: skip
+    assert len(different) == len(runs) == num_runs
 
 
 def test_scratch_can_be_left_out():

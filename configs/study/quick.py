@@ -3,12 +3,15 @@
     python -m data_prep.build --source=microworld --num_images=4000 --out=quick/data/pretrain
     python -m data_prep.build --source=microworld --world=transfer --num_images=2000 \\
         --out=quick/data/transfer
+    python -m data_prep.build --source=microworld --num_images=2000 --seed=1 --out=quick/data/clean
+    python -m revisit.train --config=configs/demo.py --mode=pretrain --workdir=quick/clean \\
+        --config.data.dir=quick/data/clean --config.task.labels=truth
     python -m revisit.study --config=configs/study/quick.py --workdir=quick/study
 
-14 pretraining runs x 2 seeds, each then probed with frozen features, and the probes of random
-weights: 64 runs, planned for 10 to 15 minutes on 2 cores (about 10 s a run, half of it starting).
-Runs are far too short for conclusions; configs/study/microworld.py is the same at a size that may
-have some.
+16 pretraining runs x 2 seeds, each then probed with frozen features, and the probes of random
+weights: 68 runs, planned for 10 to 15 minutes on 2 cores (about 10 s a run, half of it starting).
+quick/clean is a small, clean set of other images: what ImageNet is beside JFT-300M. Runs are far
+too short for conclusions; configs/study/microworld.py is the same at a size that may have some.
 """
 
 from ml_collections import ConfigDict
@@ -36,6 +39,7 @@ def get_config() -> ConfigDict:
                 {"data.noise_wrong": (0.0, 0.3, 0.6)},
                 {"data.noise_missing": (0.0, 0.5)},
                 {"data.drop_duplicates": ("none", "all")},
+                {"start": ("random", "quick/clean")},
             ),
             "transfers": {"linear_probe": {"mode": "linear_probe"}},
             "seeds": (0, 1),

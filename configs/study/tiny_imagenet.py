@@ -1,0 +1,38 @@
+"""Data size x capacity on real photographs: Tiny ImageNet, frozen features and fine-tuning.
+
+Prepare data/tiny and data/tiny_transfer as configs/tiny_imagenet.py says, then:
+
+    python -m revisit.study --config=configs/study/tiny_imagenet.py --workdir=tiny/study
+
+5 nested sizes over two decades x 2 depths x 2 seeds, every backbone trained on as many images seen
+(5 epochs of all of it), so that sizes differ in data alone; each is probed and fine-tuned on 50
+other classes, beside the same from random weights: 68 runs, planned for about 2.5 hours on 2 cores
+(5 to 6 minutes of pretraining a run). configs/study/tiny_imagenet_gpu.py is the grid for a GPU.
+docs/study.md has the figures of a shorter run.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import tiny_imagenet
+
+
+def get_config() -> ConfigDict:
+    base = tiny_imagenet.get_config()
+    base.train.duration = "300000 examples"
+    config = ConfigDict(
+        {
+            "title": "Tiny ImageNet: what is more pretraining data worth?",
+            "base": base,
+            "sweeps": ({"model.depth": (8, 10), "data.fraction": (0.01, 0.0316, 0.1, 0.316, 1.0)},),
+            "transfers": {
+                "linear_probe": {"mode": "linear_probe"},
+                "finetune": {"mode": "finetune"},
+            },
+            "seeds": (0, 1),
+            "scratch": True,
+            "metric": "top_1",
+            "metric_type": "accuracy",
+        }
+    )
+    config.lock()
+    return config
