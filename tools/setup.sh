@@ -57,6 +57,7 @@ if [ "$(uname -sm)" != "Linux x86_64" ]; then
 fi
 echo "setup: installing the locked packages (1 GB to download; some minutes the first time)"
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+# setuptools warns about every editable installation
+PYTHONWARNINGS=ignore .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 touch .venv/.installed
 echo "setup: done"
