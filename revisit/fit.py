@@ -3,23 +3,27 @@
     python -m revisit.fit --csv=results.csv --x=images --y=top_1 --metric=accuracy --group=model \
         --predict=1e6,1e7 --target=0.8 --out=fit.json
 
-Any CSV table will do: a row is a measured point; rows with the same size are its seeds.
+Any CSV table will do: a row is a measured point; rows with the same size are its seeds. Of a
+study's results.csv, --where chooses the rows: --where=metric=top_1,transfer=linear_probe.
 --out=F.json writes one object a group, and F.predictions.csv beside it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from absl import flags
 
 from revisit import cli
 from revisit.errors import UserError
 from revisit.scaling import curves, tables
-from revisit.scaling.selection import CurveFit, fit_curves
+from revisit.scaling.selection import RISES, CurveFit, fit_curves
 
 _CSV = flags.DEFINE_string("csv", None, "Table of points, one a row.")
 _X = flags.DEFINE_string("x", None, "Column of the data size.")
 _Y = flags.DEFINE_string("y", None, "Column of the metric.")
 _GROUP = flags.DEFINE_list("group", [], "Columns that tell curves apart, by commas.")
+_WHERE = flags.DEFINE_list(
+    "where", [], "COLUMN=VALUE by commas: only the rows that hold these, as metric=top_1."
+)
 _SEED_COLUMN = flags.DEFINE_string(
     "seed_column", "", "Column of the seed; checks that each counts once a size."
 )
@@ -54,6 +58,13 @@ def _sizes(texts: Sequence[str]) -> tuple[float, ...]:
     return sizes
 
 
+def _conditions(texts: Sequence[str]) -> dict[str, str]:
+    pairs = [text.partition("=") for text in texts]
+    if not all(column and equals for column, equals, _ in pairs):
+        raise UserError(f"--where={','.join(texts)}: write COLUMN=VALUE by commas, as metric=top_1")
+    return {column: value for column, _, value in pairs}
+
+
 def _law_lines(fit: CurveFit) -> list[str]:
     lines = [f"  {'law':<12}{'extrapolation':>14}{'held out':>10}  parameters"]
     for name, law_fit in fit.laws.items():
@@ -71,7 +82,7 @@ def _size_text(size: float) -> str:
     return f"{float(f'{size:.4g}'):,.0f}" if 10 <= size < 1e15 else f"{size:.4g}"
 
 
-def _forecast_lines(fit: CurveFit, asked: tables.Predictions) -> list[str]:
+def _forecast_lines(fit: CurveFit, asked: tables.Asked) -> list[str]:
     only_asked = fit.curve._replace(fit=fit.curve.fit | True)
     forecast = tables.forecast(fit.best, only_asked, asked.sizes, asked.scale)
     rows = zip(forecast.x, forecast.yhat, forecast.low, forecast.high, strict=True)
@@ -81,28 +92,56 @@ def _forecast_lines(fit: CurveFit, asked: tables.Predictions) -> list[str]:
     ]
 
 
-def _target_line(fit: CurveFit, target: float, scale: curves.Scale) -> str:
-    found = tables.find_target(fit.best, fit.curve, target, scale)
-    if found.size == float("inf"):
-        return f"  target {target:g}: not within reach under this law"
-    high = "beyond reach" if found.high == float("inf") else _size_text(found.high)
-    size, low = _size_text(found.size), _size_text(found.low)
-    return f"  target {target:g}: at {size}  (80% interval {low} to {high})"
+def _target_lines(fit: CurveFit, asked: tables.Asked) -> list[str]:
+    if asked.target is None:
+        return []
+    found = tables.find_target(fit.best, fit.curve, asked.target, asked.scale)
+    low, high = (
+        _size_text(end) if end < float("inf") else "beyond reach" for end in (found.low, found.high)
+    )
+    interval = f"  (80% interval {low} to {high})" if found.low < float("inf") else ""
+    if found.reached:
+        answer = f"reached already at the smallest size, {_size_text(found.size)}"
+    elif found.size == float("inf"):
+        answer = f"not within reach under this law{interval}"
+    else:
+        answer = f"at {_size_text(found.size)}{interval}"
+    return [f"  target {asked.target:g}: {answer}"]
 
 
-def summarize(fit: CurveFit, asked: tables.Predictions, target: float | None) -> str:
+def _asked_lines(fit: CurveFit, asked: tables.Asked) -> list[str]:
+    """Answers to --predict and --target."""
+    if fit.trend.seen:
+        return [*_forecast_lines(fit, asked), *_target_lines(fit, asked)]
+    wanted = asked.sizes or asked.target is not None
+    return ["  refused: no size is foreseen without a trend"] if wanted else []
+
+
+def summarize(fit: CurveFit, asked: tables.Asked) -> str:
     """What is printed of a group."""
     slope, *ends = (asked.scale.from_change(value) for value in fit.trend)
     rivals = f"; the data can't tell apart {', '.join(fit.rivals)}" if fit.rivals else ""
+    hint = "; an accuracy? --metric=accuracy" if asked.scale.metric == "error" else ""
     lines = [
         f"{fit.curve.name}: {int(fit.curve.fit.sum())} points, {fit.curve.sizes.size} sizes",
         *_law_lines(fit),
         f"  chosen {fit.chosen}: {fit.best.law.formula}{rivals}",
         f"  per tenfold data: {slope:+.4g}  (80% interval {min(ends):+.4g} to {max(ends):+.4g})",
-        *(f"  note: {note}" for note in fit.notes),
-        *_forecast_lines(fit, asked),
+        *(f"  note: {note}{hint if note == RISES else ''}" for note in fit.notes),
+        *_asked_lines(fit, asked),
     ]
-    return "\n".join(lines if target is None else [*lines, _target_line(fit, target, asked.scale)])
+    return "\n".join(lines)
+
+
+def _answer(curves_: Sequence[curves.Curve], asked: tables.Asked) -> Iterator[tables.Answer]:
+    """Fits the curves that hold a law, beside each other, in the table's order."""
+    reasons = [curves.refusal(curve) for curve in curves_]
+    if all(reasons):
+        raise UserError(f"nothing could be fitted: {curves_[0].name}: {reasons[0]}")
+    good = [curve for curve, reason in zip(curves_, reasons, strict=True) if not reason]
+    fitting = fit_curves(good, _NUM_DRAWS)
+    for curve, reason in zip(curves_, reasons, strict=True):
+        yield tables.Answer(curve, None if reason else next(fitting), reason, asked)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -110,26 +149,18 @@ def main(argv: Sequence[str]) -> None:
     columns = tables.Columns(
         _required(_X), _required(_Y), tuple(_GROUP.value), _SEED_COLUMN.value, _HOLDOUT.value
     )
-    table = tables.read_table(_required(_CSV), columns, _METRIC.value)
-    asked = tables.Predictions(_sizes(_PREDICT.value), table.scale)
+    table = tables.read_table(_required(_CSV), columns, _METRIC.value, _conditions(_WHERE.value))
+    asked = tables.Asked(_sizes(_PREDICT.value), table.scale, _TARGET.value)
+    curves.check_target(asked.target, table.scale)
     for note in table.notes:
         print(f"note: {note}")
-    reasons = [curves.refusal(curve) for curve in table.curves]
-    if all(reasons):
-        raise UserError(f"nothing could be fitted: {table.curves[0].name}: {reasons[0]}")
-    good = [curve for curve, reason in zip(table.curves, reasons, strict=True) if not reason]
-    fitting = fit_curves(good, _NUM_DRAWS)
-    described, fits = [], []
-    for curve, reason in zip(table.curves, reasons, strict=True):
-        if reason:
-            described.append(tables.describe_refusal(curve, reason))
-            print(f"refused: {curve.name}: {reason}")
-            continue
-        fits.append(next(fitting))
-        described.append(tables.describe(fits[-1], table.scale))
-        print(summarize(fits[-1], asked, _TARGET.value))
+    answers = []
+    for answer in _answer(table.curves, asked):
+        answers.append(answer)
+        refused = f"refused: {answer.curve.name}: {answer.refusal}"
+        print(summarize(answer.fit, asked) if answer.fit else refused)
     if _OUT.value:
-        tables.write_fits(_OUT.value, described, fits, columns.group, asked)
+        tables.write_fits(_OUT.value, answers, columns.group)
 
 
 if __name__ == "__main__":

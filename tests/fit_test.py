@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from revisit.errors import UserError
-from revisit.scaling import tables
+from revisit.scaling import curves, tables
 from revisit.scaling.tables import Columns
 
 
@@ -60,6 +60,14 @@ def test_fits_every_group_and_writes_what_the_contract_says(tmp_path):
     assert float(row["lo80"]) <= truth <= float(row["hi80"])
     assert "at 100,000,000: 0.963" in done.stdout
     assert "target 0.95: at 21," in done.stdout
+    large = fits[1]
+    assert [(each["x"], set(each)) for each in large["predictions"]] == [
+        (x, {"x", "yhat", "lo80", "hi80"}) for x in (1e7, 1e8)
+    ]
+    assert large["predictions"][1]["yhat"] == pytest.approx(truth, abs=0.005)
+    assert large["target"]["lo80"] < large["target"]["x"] < large["target"]["hi80"]
+    assert large["target"]["x"] == pytest.approx((1.5 / 0.05) ** 5, rel=0.2)
+    assert not large["target"]["already_reached"]
 
 
 def test_percent_and_fractions_give_the_same(tmp_path):
@@ -97,6 +105,8 @@ def test_a_target_below_the_floor_is_not_within_reach(tmp_path):
     table = _write(tmp_path / "t.csv", ("n", "error"), rows)
     done = _fit(f"--csv={table}", "--x=n", "--y=error", "--target=0.2")
     assert "target 0.2: not within reach under this law" in done.stdout
+    done = _fit(f"--csv={table}", "--x=n", "--y=error", "--target=0.9")
+    assert "target 0.9: reached already at the smallest size, 10" in done.stdout
 
 
 def test_forecasts_of_an_accuracy_stay_between_nothing_and_all(tmp_path):
@@ -141,8 +151,12 @@ def test_bad_calls_of_the_command_are_one_line(tmp_path, arguments, line):
 @pytest.mark.parametrize(("rows", "metric", "line"), [
     ([(1, "nan"), (2, 0.1)], "error", "line 2, column 'e' is 'nan': leave the row out"),
     ([(1, "x"), (2, 0.1)], "error", "line 2, column 'e' is 'x', not a number"),
-    ([(1, 0.2), (2, "")], "error", "line 3, column 'e' is '', not a number"),
-    ([(0, 0.2)], "error", "line 2, column 'n' is 0: a size is above 0"),
+    ([(1, 0.2), (2, "")], "error", "line 3, column 'e' is empty: fill it in, or leave the row out"),
+    ([(1, 0.2), (2,)], "error", "line 3, column 'e' is empty"),
+    ([(1, 0.2, 0.3)], "error", "line 2 has 3 values under 2 columns: put a value with a comma in"),
+    ([(1, "0,2")], "error", "line 2, column 'e' is '0,2', not a number (digits alone, as 1234.5)"),
+    ([(-1, 0.2)], "error", "line 2, column 'n' is -1: a size is above 0"),
+    ([(0, 0.2)], "error", "column 'e' is empty where 'n' is not 0"),
     ([(1, 0.5), (2, 61)], "accuracy", "accuracies such as 0.5 and 61 mix fractions and percent"),
     ([(1, 0.5), (2, 161)], "accuracy", "accuracy 161 is outside 0 to 1 and 0 to 100"),
     ([(1, 0.5), (2, -0.1)], "accuracy", "accuracy -0.1 is outside 0 to 1"),
@@ -166,8 +180,53 @@ def test_rows_that_repeat_count_once_and_it_says_so(tmp_path):
 def test_two_values_of_one_seed_are_refused(tmp_path):
     rows = [(1, 0.3, 0), (2, 0.3, 0), (1, 0.31, 0)]
     table = _write(tmp_path / "t.csv", ("n", "e", "seed"), rows)
-    with pytest.raises(UserError, match="lines 2 and 4: two values of 'e' for one 'seed' at n=1"):
+    with pytest.raises(UserError) as caught:
         tables.read_table(str(table), Columns("n", "e", seed="seed"), "error")
+    assert str(caught.value).startswith(
+        f"{table}, line 4: a second value of 'e' for one 'seed' at n=1 (the first: {table}, line 2)"
+    )
+
+
+def test_tables_of_spreadsheets_are_read(tmp_path):
+    for delimiter in ",;\t":
+        lines = ["\ufeff n ,'e' ,x", " 1,0.3,", "2,0.2,", ",,", "0,0.9,"]
+        table = tmp_path / "t.csv"
+        table.write_text("\r\n".join(lines).replace(",", delimiter), encoding="utf-8")
+        read = tables.read_table(str(table), Columns("n", "'e'"), "error")
+        assert (read.curves[0].x.tolist(), read.curves[0].errors.tolist()) == ([1, 2], [0.3, 0.2])
+        assert read.notes == ("1 rows have size 0, where no law holds: left out",)
+
+
+def test_only_the_rows_asked_for_count(tmp_path):
+    rows = [(n, metric, 0.5 / n) for n in (1, 2) for metric in ("loss", "top_1")]
+    table = _write(tmp_path / "t.csv", ("n", "metric", "e"), rows)
+    read = tables.read_table(str(table), Columns("n", "e"), "error", {"metric": "loss"})
+    assert read.curves[0].errors.tolist() == [0.5, 0.25]
+    with pytest.raises(UserError, match="no row is as --where asks; .* metric: loss, top_1"):
+        tables.read_table(str(table), Columns("n", "e"), "error", {"metric": "top_5"})
+
+
+@pytest.mark.parametrize(("metric", "scale", "target", "line"), [
+    ("accuracy", 100.0, 0.8, "--target=0.8: the accuracies of this table are percent, as 80"),
+    ("accuracy", 1.0, 80, "--target=80: the accuracies of this table are fractions, as 0.8"),
+    ("error", 1.0, 0, "--target=0: an error or loss is above 0"),
+])  # fmt: skip
+def test_a_target_in_another_unit_is_refused(metric, scale, target, line):
+    with pytest.raises(UserError) as caught:
+        curves.check_target(target, curves.Scale(metric, scale))
+    assert str(caught.value) == line
+
+
+def test_without_a_trend_no_size_is_foreseen(tmp_path):
+    rows = [(n, 0.5 + noise) for n in (10, 100, 1000) for noise in (-0.01, 0, 0.01)]
+    table = _write(tmp_path / "t.csv", ("n", "e"), rows)
+    done = _fit(f"--csv={table}", "--x=n", "--y=e", "--predict=1e6", "--target=0.2",
+                f"--out={tmp_path}/F.json")  # fmt: skip
+    assert "note: no trend seen: the slope's 80% interval holds 0" in done.stdout
+    assert "refused: no size is foreseen without a trend" in done.stdout
+    (fit,) = json.loads((tmp_path / "F.json").read_text())
+    assert (fit["predictions"], fit["target"]) == ([], None)
+    assert len((tmp_path / "F.predictions.csv").read_text().splitlines()) == 1
 
 
 @pytest.mark.parametrize(

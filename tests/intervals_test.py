@@ -50,15 +50,40 @@ def test_the_same_seed_gives_the_same_interval():
     assert not np.array_equal(first, other)
 
 
+def _noise_around_m1(x, errors):
+    fitted = fit_law(M1, x, errors)
+    strays = np.log(errors / M1.predict(fitted.params[None], x)[0])
+    return intervals.estimate_noise(strays, x, fitted.weights, M1.num_params)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "num_seeds"), [((1e2, 1e3, 1e4), 2), (np.geomspace(10, 1e6, 6), 1)]
+)
+def test_the_interval_of_the_slope_holds_it_about_80_percent_of_the_time(sizes, num_seeds):
+    random = np.random.default_rng(1)
+    x = np.repeat(np.asarray(sizes, float), num_seeds)
+    inside = []
+    for _ in range(200):
+        trend = selection.fit_trend(x, 0.9 - 0.1 * np.log10(x) + random.normal(0, 0.02, x.size))
+        inside.append(trend.low <= -0.1 <= trend.high)
+    assert 0.7 <= np.mean(inside) <= 0.92
+
+
+def test_the_slope_of_a_curve_over_nine_decades_is_told():
+    x = np.geomspace(10, 1e10, 12)
+    assert selection.fit_trend(x, 2 + 30 * x**-0.3).high < 0
+    assert selection.fit_trend(x, np.full(12, 0.5)) == (0, 0, 0)
+
+
 def test_noise_between_seeds_and_a_law_that_does_not_fit_are_told_apart():
     random = np.random.default_rng(0)
     x, errors = _noisy(np.geomspace(10, 1e5, 20), 10, 0.05, random)
-    noise = intervals.estimate_noise(M1, fit_law(M1, x, errors), x, errors)
+    noise = _noise_around_m1(x, errors)
     assert np.sqrt((noise.seeds**2).mean()) == pytest.approx(0.05, rel=0.15)
     assert np.sqrt((noise.sizes**2).mean()) < 0.02
 
     strayed = errors * np.exp(np.repeat(random.normal(0, 0.1, 20), 10))
-    noise = intervals.estimate_noise(M1, fit_law(M1, x, strayed), x, strayed)
+    noise = _noise_around_m1(x, strayed)
     assert np.sqrt((noise.seeds**2).mean()) == pytest.approx(0.05, rel=0.15)
     assert np.sqrt((noise.sizes**2).mean()) > 0.02
 
@@ -111,6 +136,11 @@ def test_flat_points_show_no_trend_and_are_still_reported():
     assert np.isfinite(fit.best.params).all()
 
 
+def test_a_curve_that_is_not_monotone_is_said_to_be():
+    fit = selection.fit_curve(make_curve([10, 100, 1000, 1e4], [0.5, 0.3, 0.32, 0.2]))
+    assert "not monotone: the error rises at 1 of 3 steps in size" in fit.notes
+
+
 def test_an_error_that_rises_is_said_to():
     fit = selection.fit_curve(make_curve([10, 100, 1000, 1e4], [0.1, 0.21, 0.29, 0.4]))
     assert "the error rises with data" in fit.notes
@@ -121,6 +151,8 @@ def test_an_error_that_rises_is_said_to():
     ([10, 20, 20], [0.1, 0.2, 0.3], "2 different sizes (10, 20): a law needs at least 3"),
     ([10, 20, 30], [0.1, np.nan, 0.3], "1 of 3 values are not finite numbers"),
     ([10, 20, 30], [0.1, 0.0, 0.3], "an error of 0: the laws are about log error"),
+    ([10, 20, 30], [0.3, 20.0, 0.1], "the error 20 at size 20 is 67 times that of a size no"),
+    ([10, 20, 20], [0.3, 0.2, 20], "2 different sizes (10, 20)"),
     ([10, 20, 30], [0.3, 0.2, 0.1], ""),
 ])  # fmt: skip
 def test_curves_that_hold_no_law_are_refused_with_the_reason(x, errors, reason):

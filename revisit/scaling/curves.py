@@ -9,6 +9,7 @@ from revisit.errors import UserError
 
 METRICS = ("error", "accuracy")
 MIN_SIZES = 3
+_JUMP = 20.0  # times: what no noise between runs explains, and percent among fractions exceeds
 
 
 class Scale(NamedTuple):
@@ -32,7 +33,7 @@ class Scale(NamedTuple):
 
     def from_change(self, change: float) -> float:
         """A difference of two errors as a difference of the metric."""
-        return change if self.metric == "error" else -self.whole * change
+        return change if self.metric == "error" else 0.0 - self.whole * change  # never -0
 
 
 class Curve(NamedTuple):
@@ -91,9 +92,33 @@ def recognize_scale(values: np.ndarray, metric: str, column: str) -> Scale:
     if fractions.size:
         raise UserError(
             f"column {column!r}: accuracies such as {fractions[0]:g} and {values.max():g} mix"
-            " fractions and percent: bring all rows to one unit"
+            " fractions and percent: bring all rows to one unit (fractions, if some are below 1%)"
         )
     return Scale("accuracy", 100.0)
+
+
+def check_target(target: float | None, scale: Scale) -> None:
+    """Raises UserError where a target is no value of the metric."""
+    if target is None:
+        return
+    if scale.metric == "error" and target <= 0:
+        raise UserError(f"--target={target:g}: an error or loss is above 0")
+    if scale.metric == "accuracy" and not scale.whole / 100 < target < scale.whole:
+        unit = "percent, as 80" if scale.whole > 1 else "fractions, as 0.8"
+        raise UserError(f"--target={target:g}: the accuracies of this table are {unit}")
+
+
+def _jump(curve: Curve) -> str:
+    """What is said of a point whose error is many times that of a size no larger."""
+    x, errors = curve.x[curve.fit], curve.errors[curve.fit]
+    lowest = np.array([errors[x <= size].min() for size in x])
+    worst = int(np.argmax(errors / lowest))
+    if errors[worst] <= _JUMP * lowest[worst]:
+        return ""
+    return (
+        f"the error {errors[worst]:g} at size {x[worst]:g} is {errors[worst] / lowest[worst]:.0f}"
+        " times that of a size no larger: percent mixed with fractions, or a run that failed"
+    )
 
 
 def refusal(curve: Curve) -> str:
@@ -112,4 +137,4 @@ def refusal(curve: Curve) -> str:
             f"an error of {errors.min():g}: the laws are about log error and need every error"
             " above 0"
         )
-    return ""
+    return _jump(curve)

@@ -26,7 +26,7 @@ _LARGEST_STRAY = 10.0
 
 
 class Noise(NamedTuple):
-    """How points stray from a law, in log error.
+    """How points stray from a law, in log error (from a straight line: in error).
 
     sizes: [S] what the mean of a size strays by beyond its seeds. seeds: [n] what a point strays by
     from its size.
@@ -71,21 +71,23 @@ class Draws(NamedTuple):
         return self.law.predict(self.params, x) * np.exp(bends * self.drift.std(x))
 
 
-def estimate_noise(law: Law, fitted: Fitted, x: np.ndarray, errors: np.ndarray) -> Noise:
-    """Splits a law's residuals into those of seeds and those of sizes, as of sizes of weight 1."""
-    residuals = -log_errors(law.predict(fitted.params[None], x)[0], errors)
+def estimate_noise(
+    strays: np.ndarray, x: np.ndarray, weights: np.ndarray, num_params: int
+) -> Noise:
+    """Splits how points [n] stray from a law into what their seeds and what their sizes x [n]
+    account for, as of sizes of weight 1; num_params: that the law was fitted by."""
     _, index, counts = np.unique(x, return_inverse=True, return_counts=True)
-    means = np.bincount(index, residuals) / counts
-    within = residuals - means[index]
-    means *= np.sqrt(np.bincount(index, fitted.weights) / counts)
+    means = np.bincount(index, strays) / counts
+    within = strays - means[index]
+    means *= np.sqrt(np.bincount(index, weights) / counts)
     several = counts[index] > 1
     # The deviations from a mean of n seeds are too small by sqrt((n - 1) / n).
     seeds = within[several] * np.sqrt(counts[index] / np.maximum(counts[index] - 1, 1))[several]
     seed_variance = (seeds**2).mean() if seeds.size else 0.0
-    spread = (means**2).sum() / max(means.size - law.num_params, 1)
+    spread = (means**2).sum() / max(means.size - num_params, 1)
     unexplained = max(spread - seed_variance * (1 / counts).mean(), 0.0)
     sizes = means * np.sqrt(unexplained / max((means**2).mean(), 1e-30))
-    return Noise(sizes, seeds if seeds.size else np.zeros(1), max(x.size - law.num_params, 1))
+    return Noise(sizes, seeds if seeds.size else np.zeros(1), max(x.size - num_params, 1))
 
 
 def _strays(
@@ -95,13 +97,22 @@ def _strays(
     scales: np.ndarray,
     random: np.random.Generator,
 ) -> np.ndarray:
-    """[R, n] log errors of new points; those with the same index share their size's part, which is
-    the larger the less they are trusted."""
+    """[R, n] how new points stray; those with the same index share their size's part, which is the
+    larger the less they are trusted."""
     by_size = _resample(noise.sizes, (scales.size, index.max() + 1), random)[:, index]
     by_size = by_size / np.sqrt(weights)
     by_seed = _resample(noise.seeds, (scales.size, index.size), random)
-    # A few points can draw a scale so large that exp overflows; a factor of 20,000 is past any use.
-    return np.clip(scales[:, None] * (by_size + by_seed), -_LARGEST_STRAY, _LARGEST_STRAY)
+    return scales[:, None] * (by_size + by_seed)
+
+
+def _draw_scales(noise: Noise, num_draws: int, random: np.random.Generator) -> np.ndarray:
+    """[R] how many times as large as estimated the noise may be."""
+    return np.sqrt(noise.degrees / random.chisquare(noise.degrees, num_draws))
+
+
+def _factors(strays: np.ndarray) -> np.ndarray:
+    """Log errors as factors; a few points can draw a scale so large that exp overflows."""
+    return np.exp(np.clip(strays, -_LARGEST_STRAY, _LARGEST_STRAY))
 
 
 def _resample(
@@ -130,14 +141,30 @@ def bootstrap(
       seed: the same seed gives the same draws.
     """
     random = np.random.default_rng(seed)
-    noise = estimate_noise(law, fitted, x, errors)
-    scales = np.sqrt(noise.degrees / random.chisquare(noise.degrees, num_draws))
+    strays = -log_errors(law.predict(fitted.params[None], x)[0], errors)
+    noise = estimate_noise(strays, x, fitted.weights, law.num_params)
+    scales = _draw_scales(noise, num_draws, random)
     centre = np.maximum(
         law.predict(fitted.params[None], x), 0.1 * errors.min()
     )  # a straight line may fall below 0
     index = np.unique(x, return_inverse=True)[1]
-    drawn = centre * np.exp(_strays(noise, index, fitted.weights, scales, random))
+    drawn = centre * _factors(_strays(noise, index, fitted.weights, scales, random))
     return Draws(law, law.fit(x, drawn, fitted.weights, fitted.params), noise, scales, seed)
+
+
+def line_slopes(
+    x: np.ndarray, errors: np.ndarray, num_draws: int = NUM_DRAWS, seed: int = 0
+) -> np.ndarray:
+    """[R] slopes, error for each unit of x, that straight lines through x [n] and errors [n] may
+    truly have; noise is added to errors, not multiplied as that of laws."""
+    random = np.random.default_rng(seed)
+    centred = x - x.mean()
+    regress = centred / (centred**2).sum()
+    slope = regress @ errors
+    noise = estimate_noise(errors - errors.mean() - slope * centred, x, np.ones(x.size), 2)
+    scales = _draw_scales(noise, num_draws, random)
+    index = np.unique(x, return_inverse=True)[1]
+    return slope + _strays(noise, index, 1.0, scales, random) @ regress
 
 
 def bounds(values: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
@@ -160,7 +187,7 @@ def point_bounds(
     Errors [m], [m]."""
     random = np.random.default_rng([draws.seed, 1])
     strays = _strays(draws.noise, np.arange(x.size), 1.0, draws.scales, random)
-    return bounds(draws.predict(x) * np.exp(strays), level)
+    return bounds(draws.predict(x) * _factors(strays), level)
 
 
 def sizes_for(

@@ -446,18 +446,17 @@ def render(study: Analysis, pictures: dict[str, list[Picture]]) -> str:
 
 def _write_fit(study: Analysis, workdir: str) -> None:
     """fit.json and fit.predictions.csv, as the fit command writes them."""
-    described = [
-        tables.describe(finding.fit, study.units[finding.transfer.name].scale)
-        if finding.fit is not None
-        else tables.describe_refusal(finding.curve, finding.refusal)
+    largest = max(float(finding.curve.x.max()) for finding in study.findings)
+    answers = [
+        tables.Answer(
+            finding.curve,
+            finding.fit,
+            finding.refusal,
+            tables.Asked((2 * largest, 10 * largest), study.units[finding.transfer.name].scale),
+        )
         for finding in study.findings
     ]
-    fits = [finding.fit for finding in study.findings if finding.fit is not None]
-    largest = max(float(finding.curve.x.max()) for finding in study.findings)
-    scale = study.units[study.findings[0].transfer.name].scale
-    asked = tables.Predictions((2 * largest, 10 * largest), scale)
-    path = os.path.join(workdir, FIT_FILE)
-    tables.write_fits(path, described, fits, ("transfer", "held"), asked)
+    tables.write_fits(os.path.join(workdir, FIT_FILE), answers, ("transfer", "held"))
 
 
 def write_report(study: Analysis, workdir: str) -> str:

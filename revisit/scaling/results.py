@@ -30,7 +30,7 @@ from typing import Any, NamedTuple
 from revisit.errors import UserError
 from revisit.scaling.axes import is_setting
 from revisit.scaling.grid import PRETRAIN, Run
-from revisit.scaling.tables import write_atomically
+from revisit.scaling.tables import read_rows, write_atomically
 from revisit.training.modes import RANDOM
 
 RESULT_FILE = "result.json"
@@ -161,9 +161,7 @@ def _name_by_hand(row: Mapping[str, str], settings: Mapping[str, Any], seed: int
 
 def _parse(row: Mapping[str, str], where: str) -> Result:
     settings = {
-        column: _read_setting(text)
-        for column, text in row.items()
-        if column and is_setting(column) and text is not None and text != ""
+        column: _read_setting(text) for column, text in row.items() if is_setting(column) and text
     }
     numbers = {name: _number(row, name, where) for name in NUMBERS}
     numbers = {name: value if "seconds" in name else int(value) for name, value in numbers.items()}
@@ -196,24 +194,13 @@ def read_results(path: str) -> tuple[list[Result], int]:
       The results, one a run, and how many rows repeat another whole (they count once).
 
     Raises:
-      UserError: no such file, a column is missing, a value is no finite number, two values for one
-        figure of a run; the line is named.
+      UserError: as tables.read_rows; a value is no finite number, two values for one figure of a
+        run; the line is named.
     """
     found: dict[str, Result] = {}
     repeats = 0
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            missing = [name for name in NEEDED if name not in (reader.fieldnames or ())]
-            if missing:
-                raise UserError(
-                    f"--results={path}: no column {missing[0]!r} (needs {', '.join(NEEDED)})"
-                )
-            for row in reader:
-                where = f"{path}, line {reader.line_num}"
-                repeats += _merge(found, _parse(row, where), where)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"--results={path} can't be read: {error}") from error
+    for where, row in read_rows(path, "results", NEEDED):
+        repeats += _merge(found, _parse(row, where), where)
     if not found:
         raise UserError(f"--results={path} has no rows below its header: no run has finished")
     return list(found.values()), repeats

@@ -17,11 +17,14 @@ from revisit.scaling import combination, intervals
 from revisit.scaling.curves import Curve
 from revisit.scaling.intervals import Draws, Drift
 from revisit.scaling.laws import LAWS, Law, score
-from revisit.scaling.trust import Fitted, fit_law
+from revisit.scaling.trust import fit_law
 
 # Shares of the sizes that predict the rest: late ones, since the law that is used knows all sizes.
 _ORIGINS = (0.8, 0.9)
 _SURE = 0.95  # that two laws' errors differ
+_ROUNDING = 1e-9
+NO_TREND = "no trend seen: the slope's 80% interval holds 0"
+RISES = "the error rises with data"
 _FEW = 4  # curves that are fitted sooner than processes start
 
 
@@ -145,22 +148,27 @@ def _rivals(weights: Mapping[str, float], num_sizes: int) -> list[str]:
 
 def fit_trend(x: np.ndarray, errors: np.ndarray, seed: int = 0) -> Trend:
     """The straight line's slope, error per tenfold data, with its interval; all points alike."""
-    law = LAWS["log_linear"]
-    fitted = Fitted(law.fit(x, errors[None])[0], np.ones(x.size))
-    draws = intervals.bootstrap(law, fitted, x, errors, seed=seed)
-    low, high = intervals.bounds(draws.params[:, 1])
-    return Trend(float(fitted.params[1]), float(low), float(high))
+    log_x = np.log10(x)
+    slope = float(np.polyfit(log_x, errors, 1)[0])
+    found = np.array([slope, *intervals.bounds(intervals.line_slopes(log_x, errors, seed=seed))])
+    nothing = np.abs(found) < _ROUNDING * errors.mean()  # flat points have slopes of rounding
+    return Trend(*np.where(nothing, 0.0, found).tolist())
 
 
-def _notes(sizes: np.ndarray, laws: list[Law], trend: Trend) -> tuple[str, ...]:
+def _notes(curve: Curve, laws: list[Law], trend: Trend) -> tuple[str, ...]:
     left_out = [law.name for law in LAWS.values() if law not in laws]
+    x, errors, sizes = curve.x[curve.fit], curve.errors[curve.fit], curve.sizes
+    means = np.array([errors[x == size].mean() for size in sizes])
+    rises = int((np.diff(means) > 0).sum())
     notes = []
     if left_out:
         notes.append(f"{sizes.size} sizes are too few for {', '.join(left_out)}: left out")
     if not trend.seen:
-        notes.append("no trend seen: the slope's 80% interval holds 0")
+        notes.append(NO_TREND)
     elif trend.slope > 0:
-        notes.append("the error rises with data")
+        notes.append(RISES)
+    elif rises:
+        notes.append(f"not monotone: the error rises at {rises} of {sizes.size - 1} steps in size")
     return tuple(notes)
 
 
@@ -199,7 +207,7 @@ def fit_curve(curve: Curve, num_draws: int = intervals.NUM_DRAWS, seed: int = 0)
         fits[chosen] = _combine(ordered, list(weights.values()), curve, seed)
         rivals = [best, *rivals]
     trend = fit_trend(x, errors, seed)
-    return CurveFit(curve, chosen, fits, tuple(rivals), trend, _notes(curve.sizes, laws, trend))
+    return CurveFit(curve, chosen, fits, tuple(rivals), trend, _notes(curve, laws, trend))
 
 
 def fit_curves(curves: Sequence[Curve], num_draws: int) -> Iterator[CurveFit]:

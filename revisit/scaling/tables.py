@@ -1,11 +1,12 @@
 """Curves from a CSV table, and what was fitted to them as JSON and CSV."""
 
 import csv
+import itertools
 import json
 import math
 import os
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from revisit.errors import UserError
 from revisit.scaling import intervals
 from revisit.scaling.curves import Curve, Scale, recognize_scale
 from revisit.scaling.selection import CurveFit, LawFit
+
+DELIMITERS = ",;\t"
+FORECAST = {"x": "x", "yhat": "yhat", "low": "lo80", "high": "hi80"}  # field -> its name in files
 
 
 class Columns(NamedTuple):
@@ -33,14 +37,14 @@ class Columns(NamedTuple):
 
 
 class Point(NamedTuple):
-    """A row. value: NaN where it is empty in a row to predict. line: of the file."""
+    """A row. value: NaN where it is empty in a row to predict. place: file and line."""
 
     group: tuple[str, ...]
     x: float
     value: float
     seed: str
     fit: bool
-    line: int
+    place: str
 
 
 class Table(NamedTuple):
@@ -63,27 +67,41 @@ class Forecast(NamedTuple):
     high: np.ndarray
 
 
-class Predictions(NamedTuple):
-    """What predictions are asked for: sizes beside the held-out points, and the unit of the
-    metric."""
+class Asked(NamedTuple):
+    """What is asked of a fit: predictions at sizes beside the held-out points, and the size that
+    reaches a target; the unit of the metric."""
 
     sizes: tuple[float, ...]
     scale: Scale
+    target: float | None = None
+
+
+class Answer(NamedTuple):
+    """What came of a curve. fit: None where there is a `refusal`."""
+
+    curve: Curve
+    fit: CurveFit | None
+    refusal: str
+    asked: Asked
 
 
 class Target(NamedTuple):
-    """A size that reaches a target and its interval; infinite: not within reach."""
+    """A size that reaches a target and its interval; infinite: not within reach. reached: whether
+    the smallest size that was measured does already."""
 
     size: float
     low: float
     high: float
+    reached: bool
 
 
-def _number(text: str | None, where: str) -> float:
+def _number(text: str, where: str) -> float:
+    if not text.strip():
+        raise UserError(f"{where} is empty: fill it in, or leave the row out")
     try:
-        value = float((text or "").replace("_", ""))
+        value = float(text.replace("_", ""))
     except ValueError:
-        raise UserError(f"{where} is {text!r}, not a number") from None
+        raise UserError(f"{where} is {text!r}, not a number (digits alone, as 1234.5)") from None
     if not math.isfinite(value):
         raise UserError(
             f"{where} is {text!r}: leave the row out, or mend the run that it came from"
@@ -91,7 +109,7 @@ def _number(text: str | None, where: str) -> float:
     return value
 
 
-def _parse_row(row: dict[str, str], columns: Columns, where: str, line: int) -> Point:
+def _parse_row(row: dict[str, str], columns: Columns, where: str) -> Point:
     fit = True
     if columns.holdout:
         flag = _number(row[columns.holdout], f"{where}, column {columns.holdout!r}")
@@ -101,41 +119,87 @@ def _parse_row(row: dict[str, str], columns: Columns, where: str, line: int) -> 
             )
         fit = flag == 1
     x = _number(row[columns.x], f"{where}, column {columns.x!r}")
-    if x <= 0:
+    if x < 0:
         raise UserError(f"{where}, column {columns.x!r} is {x:g}: a size is above 0")
-    known = fit or (row[columns.y] or "").strip()
+    known = fit or row[columns.y].strip()
     value = _number(row[columns.y], f"{where}, column {columns.y!r}") if known else math.nan
     group = tuple(row[name] for name in columns.group)
-    return Point(group, x, value, row[columns.seed] if columns.seed else "", fit, line)
+    return Point(group, x, value, row[columns.seed] if columns.seed else "", fit, where)
 
 
-def read_points(path: str, columns: Columns) -> list[Point]:
-    """Rows of a CSV file.
+def _read_header(file: IO[str], path: str) -> tuple[Iterator[list[str]], list[str]]:
+    """Rows below the header, and the names in it; what stands between names stands between values
+    too."""
+    line = file.readline()
+    file.seek(0)
+    reader = csv.reader(file, delimiter=max(DELIMITERS, key=line.count), skipinitialspace=True)
+    names = [name.strip() for name in next(reader, [])]
+    repeated = [name for name in names if name and names.count(name) > 1]
+    if repeated:
+        raise UserError(f"{path}, line 1: column {repeated[0]!r} stands there twice")
+    return reader, names
+
+
+def read_rows(path: str, flag: str, needed: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
+    """Reads a table with a header, its values between commas, semicolons or tabs.
+
+    Yields:
+      "FILE, line N", and value by column; rows without any value are passed over.
 
     Raises:
-      UserError: no such file or column, a value that is no number, NaN; the line is named.
+      UserError: no such file or column, more values in a row than columns; the line is named.
     """
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            missing = [name for name in columns.all if name not in (reader.fieldnames or ())]
+            reader, names = _read_header(file, path)
+            missing = [name for name in needed if name not in names]
             if missing:
-                found = ", ".join(reader.fieldnames or ()) or "none"
-                raise UserError(f"--csv={path}: no column {missing[0]!r}; its columns: {found}")
-            points = [
-                _parse_row(row, columns, f"{path}, line {reader.line_num}", reader.line_num)
-                for row in reader
-            ]
+                found = ", ".join(names) or "none"
+                raise UserError(f"--{flag}={path}: no column {missing[0]!r}; its columns: {found}")
+            for line, values in enumerate(reader, 2):
+                if len(values) > len(names):
+                    raise UserError(
+                        f"{path}, line {line} has {len(values)} values under {len(names)} columns:"
+                        ' put a value with a comma in "..."'
+                    )
+                if any(values):
+                    padded = itertools.chain(values, itertools.repeat(""))
+                    yield f"{path}, line {line}", dict(zip(names, padded, strict=False))
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"--csv={path} can't be read: {error}") from error
+        raise UserError(f"--{flag}={path} can't be read: {error}") from error
+
+
+def _choose_rows(
+    rows: Iterable[tuple[str, dict[str, str]]], where: Mapping[str, str]
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """The rows that hold a value in each column that `where` names."""
+    seen: dict[str, set[str]] = {column: set() for column in where}
+    chosen = False
+    for place, row in rows:
+        for column in where:
+            seen[column].add(row[column])
+        if all(row[column] == value for column, value in where.items()):
+            chosen = True
+            yield place, row
+    if where and not chosen:
+        found = "; ".join(f"{name}: {', '.join(sorted(held))}" for name, held in seen.items())
+        raise UserError(f"no row is as --where asks; the table has {found}")
+
+
+def read_points(path: str, columns: Columns, where: Mapping[str, str]) -> list[Point]:
+    """Rows of a CSV file that are as `where` asks, column -> value.
+
+    Raises:
+      UserError: as read_rows; a value that is no number, NaN; the line is named.
+    """
+    rows = _choose_rows(read_rows(path, "csv", (*columns.all, *where)), where)
+    points = [_parse_row(row, columns, place) for place, row in rows]
     if not points:
         raise UserError(f"--csv={path} has no rows below its header")
     return points
 
 
-def _without_repeats(
-    points: Sequence[Point], path: str, columns: Columns
-) -> tuple[list[Point], int]:
+def _without_repeats(points: Sequence[Point], columns: Columns) -> tuple[list[Point], int]:
     """Drops rows that repeat another whole; refuses two values for one seed of one size."""
     seen: dict[tuple, Point] = {}
     kept = []
@@ -144,34 +208,44 @@ def _without_repeats(
         first = seen.setdefault(key, point)
         if first is not point and first.value != point.value:
             raise UserError(
-                f"{path}, lines {first.line} and {point.line}: two values of {columns.y!r} for one"
-                f" {columns.seed!r} at {columns.x}={point.x:g}: keep one"
+                f"{point.place}: a second value of {columns.y!r} for one {columns.seed!r} at"
+                f" {columns.x}={point.x:g} (the first: {first.place}): keep one, or tell them apart"
+                " by --group or --where"
             )
         if first is point:
             kept.append(point)
     return kept, len(points) - len(kept)
 
 
-def read_table(path: str, columns: Columns, metric: str) -> Table:
+def read_table(
+    path: str, columns: Columns, metric: str, where: Mapping[str, str] | None = None
+) -> Table:
     """Reads a CSV file into curves.
 
     Args:
       path: the file.
       columns: which columns mean what.
       metric: "error" (or loss) or "accuracy" (fractions or percent, recognised).
+      where: column -> value of the rows that count; None: all.
 
     Raises:
       UserError: as read_points; units that are mixed; two values for one seed.
     """
-    points, num_repeats = _without_repeats(read_points(path, columns), path, columns)
+    read = read_points(path, columns, where or {})
+    sized = [point for point in read if point.x > 0]
+    points, num_repeats = _without_repeats(sized, columns)
     known = np.array([point.value for point in points if not math.isnan(point.value)])
     if not known.size:
-        raise UserError(f"--csv={path}: column {columns.y!r} is empty")
+        raise UserError(f"--csv={path}: column {columns.y!r} is empty where {columns.x!r} is not 0")
     scale = recognize_scale(known, metric, columns.y)
     groups: dict[tuple[str, ...], list[Point]] = {}
     for point in points:
         groups.setdefault(point.group, []).append(point)
-    notes = (f"{num_repeats} rows repeat another row: counted once",) if num_repeats else ()
+    notes = (
+        *((f"{num_repeats} rows repeat another row: counted once",) if num_repeats else ()),
+        *((f"{len(read) - len(sized)} rows have size 0, where no law holds: left out",)
+          if len(sized) < len(read) else ()),
+    )  # fmt: skip
     return Table(
         tuple(_make_curve(group, rows, scale) for group, rows in groups.items()), scale, notes
     )
@@ -204,7 +278,8 @@ def find_target(law_fit: LawFit, curve: Curve, target: float, scale: Scale) -> T
     # The middle of draws of which some are infinite: the nearest draw, never one between finite and
     # infinite.
     low, high = np.quantile(drawn, [0.1, 0.9], method="nearest")
-    return Target(float(sizes[0]), float(low), float(high))
+    reached = bool(sizes[0] <= curve.x.min())
+    return Target(float(sizes[0]), float(low), float(high), reached)
 
 
 def _plain(value: float) -> float | None:
@@ -227,14 +302,33 @@ def describe_law(law_fit: LawFit) -> dict[str, Any]:
     }
 
 
-def describe(fit: CurveFit, scale: Scale) -> dict[str, Any]:
+def _describe_asked(fit: CurveFit, asked: Asked) -> dict[str, Any]:
+    """Predictions and target of fit.json; none without a trend."""
+    if not fit.trend.seen:
+        return {"predictions": [], "target": None}
+    only_asked = fit.curve._replace(fit=fit.curve.fit | True)
+    columns = forecast(fit.best, only_asked, asked.sizes, asked.scale)._asdict()
+    rows = zip(*(columns[name] for name in FORECAST), strict=True)
+    found = None
+    if asked.target is not None:
+        target = find_target(fit.best, fit.curve, asked.target, asked.scale)
+        found = {"value": asked.target, "x": _plain(target.size), "lo80": _plain(target.low),
+                 "hi80": _plain(target.high), "already_reached": target.reached}  # fmt: skip
+    return {
+        "predictions": [dict(zip(FORECAST.values(), map(float, row), strict=True)) for row in rows],
+        "target": found,
+    }
+
+
+def describe(fit: CurveFit, asked: Asked) -> dict[str, Any]:
     """A group of fit.json.
 
     score of a law: RMS log error on the held-out points, or, without any, on the larger of the
     sizes when fitted to the smaller (which is always `extrapolation`, and what the law is chosen
-    by).
+    by). predictions and target are those of the chosen law; an x or an end of its interval that is
+    null is not within reach.
     """
-    slope, *ends = (scale.from_change(value) for value in fit.trend)
+    slope, *ends = (asked.scale.from_change(value) for value in fit.trend)
     return {
         "group": list(fit.curve.group),
         "num_points": int(fit.curve.fit.sum()),
@@ -249,10 +343,11 @@ def describe(fit: CurveFit, scale: Scale) -> dict[str, Any]:
         },
         "notes": list(fit.notes),
         "laws": {name: describe_law(law_fit) for name, law_fit in fit.laws.items()},
+        **_describe_asked(fit, asked),
     }
 
 
-def describe_refusal(curve: Curve, reason: str) -> dict[str, Any]:
+def _describe_refusal(curve: Curve, reason: str) -> dict[str, Any]:
     """A group of fit.json to which nothing could be fitted."""
     return {
         "group": list(curve.group),
@@ -263,10 +358,12 @@ def describe_refusal(curve: Curve, reason: str) -> dict[str, Any]:
     }
 
 
-def prediction_rows(fit: CurveFit, sizes: Sequence[float], scale: Scale) -> Iterable[list]:
-    """Rows of predictions.csv of every law: group, law, x, y, yhat, lo80, hi80."""
+def prediction_rows(fit: CurveFit, asked: Asked) -> Iterable[list]:
+    """Rows of predictions.csv of every law: group, law, x, y, yhat, lo80, hi80; without a trend
+    those of held-out points alone."""
+    sizes = asked.sizes if fit.trend.seen else ()
     for name, law_fit in fit.laws.items():
-        for x, y, *predicted in zip(*forecast(law_fit, fit.curve, sizes, scale), strict=True):
+        for x, y, *predicted in zip(*forecast(law_fit, fit.curve, sizes, asked.scale), strict=True):
             known = "" if math.isnan(y) else repr(float(y))
             yield [
                 *fit.curve.group,
@@ -291,25 +388,21 @@ def write_atomically(path: str, write: Callable[[Any], None]) -> None:
     os.replace(temporary, path)
 
 
-def write_fits(
-    path: str,
-    described: Sequence[dict],
-    fits: Sequence[CurveFit],
-    columns: Sequence[str],
-    asked: Predictions,
-) -> None:
+def write_fits(path: str, answers: Sequence[Answer], columns: Sequence[str]) -> None:
     """Writes F.json and F.predictions.csv.
 
     Args:
       path: F.json.
-      described: one object a group.
-      fits: those of the groups that were fitted.
+      answers: one a group.
       columns: names of the group's columns.
-      asked: what is predicted.
     """
+    described = [
+        describe(each.fit, each.asked) if each.fit else _describe_refusal(each.curve, each.refusal)
+        for each in answers
+    ]
     write_atomically(path, lambda file: json.dump(described, file, indent=2, allow_nan=False))
     header = [*columns, "law", "x", "y", "yhat", "lo80", "hi80"]
-    rows = [row for fit in fits for row in prediction_rows(fit, asked.sizes, asked.scale)]
+    rows = [row for each in answers if each.fit for row in prediction_rows(each.fit, each.asked)]
     write_atomically(
         predictions_path(path), lambda file: csv.writer(file).writerows([header, *rows])
     )
