@@ -106,19 +106,21 @@ class _Groups(NamedTuple):
 
     @classmethod
     def of(cls, shards: Sequence[Shard]) -> "_Groups":
-        """Of shards on disk."""
+        """Of shards on disk; those of which nothing is taken are left out."""
+        shards = [shard for shard in shards if shard.num_examples]
         reads = [
             len(_list_taken(shard)) if shard.dropped else shard.num_examples for shard in shards
         ]
         dropped = [
-            [place for place in shard.dropped if place < read]
+            np.array([place for place in shard.dropped if place < read], np.int64)
             for shard, read in zip(shards, reads, strict=True)
         ]
         return cls(
             tf.constant([shard.path for shard in shards]),
             tf.constant(reads, tf.int64),
             tf.constant([shard.num_examples for shard in shards], tf.int64),
-            tf.ragged.constant(dropped, tf.int64, ragged_rank=1),
+            # Not tf.ragged.constant, which takes seconds for the shards of 300M images.
+            tf.RaggedTensor.from_row_lengths(np.concatenate(dropped), [len(x) for x in dropped]),
             tf.constant([os.path.getsize(shard.path) for shard in shards], tf.int64),
         )
 
@@ -154,13 +156,13 @@ class _Groups(NamedTuple):
             order = tf.random.experimental.stateless_shuffle(order, key)
         before = tf.cumsum(tf.gather(self.sizes, order), exclusive=True)
         shards = tf.RaggedTensor.from_value_rowids(order, tf.unique(before // GROUP_BYTES)[1])
-        counts = tf.reduce_sum(tf.gather(self.counts, shards), axis=1)
-        skips = tf.clip_by_value(start - tf.cumsum(counts, exclusive=True), 0, counts)
-        number = tf.range(tf.size(counts, tf.int64))
-        groups = tf.data.Dataset.from_tensor_slices((shards, counts, skips, number))
-        groups = groups.filter(lambda _, count, skip, __: skip < count)
+        ends = tf.cumsum(tf.reduce_sum(tf.gather(self.counts, shards), axis=1))
+        skips = tf.maximum(start - tf.concat([[0], ends[:-1]], axis=0), 0)
+        first = tf.searchsorted(ends, [start], side="right", out_type=tf.int64)[0]
+        numbers = tf.range(first, tf.size(ends, tf.int64))
+        groups = tf.data.Dataset.from_tensor_slices((shards[first:], numbers, skips[first:]))
 
-        def describe(shards: tf.Tensor, _: tf.Tensor, skip: tf.Tensor, number: tf.Tensor) -> tuple:
+        def describe(shards: tf.Tensor, number: tf.Tensor, skip: tf.Tensor) -> tuple:
             return shards, tf.random.experimental.stateless_fold_in(key, number), skip
 
         return groups.map(describe)
