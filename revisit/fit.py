@@ -14,7 +14,7 @@ from absl import flags
 
 from revisit import cli
 from revisit.errors import UserError
-from revisit.scaling import curves, tables
+from revisit.scaling import curves, surfaces, tables
 from revisit.scaling.selection import RISES, CurveFit, fit_curves
 
 _CSV = flags.DEFINE_string("csv", None, "Table of points, one a row.")
@@ -29,6 +29,12 @@ _SEED_COLUMN = flags.DEFINE_string(
 )
 _METRIC = flags.DEFINE_enum(
     "metric", "error", curves.METRICS, "Error or loss, or accuracy (fraction or percent)."
+)
+_MODEL_SIZE = flags.DEFINE_string(
+    "model_size", "", "Column of the model size: tells curves apart, and fits a surface over both."
+)
+_PREDICT_MODEL = flags.DEFINE_list(
+    "predict_model", [], "Model sizes at which the surface predicts too, by commas."
 )
 _HOLDOUT = flags.DEFINE_string(
     "holdout", "", "Column that is 1 for points to fit, 0 for points to predict and score."
@@ -46,15 +52,14 @@ def _required(holder: flags.FlagHolder) -> str:
     return holder.value
 
 
-def _sizes(texts: Sequence[str]) -> tuple[float, ...]:
+def _sizes(holder: flags.FlagHolder) -> tuple[float, ...]:
+    given = f"--{holder.name}={','.join(holder.value)}"
     try:
-        sizes = tuple(float(text) for text in texts)
+        sizes = tuple(float(text) for text in holder.value)
     except ValueError:
-        raise UserError(
-            f"--predict={','.join(texts)}: sizes are numbers by commas, as 1e6,1e7"
-        ) from None
+        raise UserError(f"{given}: sizes are numbers by commas, as 1e6,1e7") from None
     if any(not 0 < size < float("inf") for size in sizes):
-        raise UserError(f"--predict={','.join(texts)}: a size is above 0 and finite")
+        raise UserError(f"{given}: a size is above 0 and finite")
     return sizes
 
 
@@ -146,21 +151,24 @@ def _answer(curves_: Sequence[curves.Curve], asked: tables.Asked) -> Iterator[ta
 
 def main(argv: Sequence[str]) -> None:
     """Reads the table, fits and prints each curve, and writes --out."""
+    group = (*_GROUP.value, *filter(None, [_MODEL_SIZE.value]))
     columns = tables.Columns(
-        _required(_X), _required(_Y), tuple(_GROUP.value), _SEED_COLUMN.value, _HOLDOUT.value
+        _required(_X), _required(_Y), group, _SEED_COLUMN.value, _HOLDOUT.value
     )
     table = tables.read_table(_required(_CSV), columns, _METRIC.value, _conditions(_WHERE.value))
-    asked = tables.Asked(_sizes(_PREDICT.value), table.scale, _TARGET.value)
+    asked = tables.Asked(_sizes(_PREDICT), table.scale, _TARGET.value)
     curves.check_target(asked.target, table.scale)
-    for note in table.notes:
+    notes, answers = table.notes, list(_answer(table.curves, asked))
+    if _MODEL_SIZE.value:
+        answers, refused = surfaces.add_surfaces(answers, _sizes(_PREDICT_MODEL))
+        notes += refused
+    for note in notes:
         print(f"note: {note}")
-    answers = []
-    for answer in _answer(table.curves, asked):
-        answers.append(answer)
-        refused = f"refused: {answer.curve.name}: {answer.refusal}"
-        print(summarize(answer.fit, asked) if answer.fit else refused)
+    for answer in answers:
+        refusal = f"refused: {answer.curve.name}: {answer.refusal}"
+        print(summarize(answer.fit, asked) if answer.fit else refusal)
     if _OUT.value:
-        tables.write_fits(_OUT.value, answers, columns.group)
+        tables.write_fits(_OUT.value, answers, group)
 
 
 if __name__ == "__main__":

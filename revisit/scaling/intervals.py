@@ -122,6 +122,17 @@ def _resample(
     return random.choice(values, shape) * random.choice(np.array([-1.0, 1.0]), shape)
 
 
+def draw_factors(
+    noise: Noise, x: np.ndarray, weights: np.ndarray, num_draws: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """What the errors [n] of new points at sizes x [n] are multiplied by, [R, n], and the size of
+    the noise in each draw, [R]."""
+    random = np.random.default_rng(seed)
+    scales = _draw_scales(noise, num_draws, random)
+    index = np.unique(x, return_inverse=True)[1]
+    return _factors(_strays(noise, index, weights, scales, random)), scales
+
+
 def bootstrap(
     law: Law,
     fitted: Fitted,
@@ -140,16 +151,14 @@ def bootstrap(
       num_draws: R.
       seed: the same seed gives the same draws.
     """
-    random = np.random.default_rng(seed)
     strays = -log_errors(law.predict(fitted.params[None], x)[0], errors)
     noise = estimate_noise(strays, x, fitted.weights, law.num_params)
-    scales = _draw_scales(noise, num_draws, random)
     centre = np.maximum(
         law.predict(fitted.params[None], x), 0.1 * errors.min()
     )  # a straight line may fall below 0
-    index = np.unique(x, return_inverse=True)[1]
-    drawn = centre * _factors(_strays(noise, index, fitted.weights, scales, random))
-    return Draws(law, law.fit(x, drawn, fitted.weights, fitted.params), noise, scales, seed)
+    factors, scales = draw_factors(noise, x, fitted.weights, num_draws, seed)
+    params = law.fit(x, centre * factors, fitted.weights, fitted.params)
+    return Draws(law, params, noise, scales, seed)
 
 
 def line_slopes(

@@ -31,9 +31,7 @@ LogPredict = Callable[
     [np.ndarray, np.ndarray], np.ndarray
 ]  # theta [R, P], log x [m] -> log y [R, m]
 
-_SEARCH_STEPS = 40
 _REFINE_STEPS = 10
-_STARTS_SEARCHED = 5
 _SMALLEST = 1e-300
 _NEWTON_STEPS = 12
 # Logarithms of the exponents that are tried, 1e-4 to 1.5: errors fall no faster than 1/x in theory,
@@ -76,7 +74,8 @@ def _line(
     return (values * root) @ np.linalg.pinv((design.T * root).T).T
 
 
-def _exponent(theta: np.ndarray) -> np.ndarray:
+def exponent(theta: np.ndarray) -> np.ndarray:
+    """A law's exponent from its logarithm, kept to what is tried."""
     return np.exp(np.clip(theta, *_EXPONENTS))
 
 
@@ -131,13 +130,11 @@ def _search(
     form: _Form, log_x: np.ndarray, log_y: np.ndarray, root: np.ndarray | float
 ) -> np.ndarray:
     """[P]: the best of several searches for one curve; `root` multiplies its residuals."""
-    starts = form.starts(log_x, log_y)
-    squares = ((root * (form.log_predict(starts, log_x) - log_y)) ** 2).sum(axis=1)
-    starts = starts[np.argsort(squares)[:_STARTS_SEARCHED]]
-    found, squares = least_squares.minimize(
-        lambda theta: root * form.log_predict(theta, log_x), starts, root * log_y, _SEARCH_STEPS
+    return least_squares.search(
+        lambda theta: root * form.log_predict(theta, log_x),
+        form.starts(log_x, log_y),
+        root * log_y,
     )
-    return found[squares.argmin()]
 
 
 def _fit(
@@ -167,7 +164,7 @@ def _predict(form: _Form, params: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 
 def _log_predict_m2(theta: np.ndarray, log_x: np.ndarray) -> np.ndarray:
-    return np.logaddexp(theta[:, :1], theta[:, 1:2] - _exponent(theta[:, 2:3]) * log_x)
+    return np.logaddexp(theta[:, :1], theta[:, 1:2] - exponent(theta[:, 2:3]) * log_x)
 
 
 def _starts_m2(log_x: np.ndarray, log_y: np.ndarray) -> np.ndarray:
@@ -180,7 +177,7 @@ def _starts_m2(log_x: np.ndarray, log_y: np.ndarray) -> np.ndarray:
 
 
 def _params_m2(theta: np.ndarray, centre: float) -> np.ndarray:
-    c = -_exponent(theta[:, 2])
+    c = -exponent(theta[:, 2])
     return np.stack([np.exp(theta[:, 0]), np.exp(theta[:, 1] - c * centre), c], axis=1)
 
 
@@ -193,7 +190,7 @@ def _theta_m2(params: np.ndarray, centre: float) -> np.ndarray:
 
 
 def _log_predict_m3(theta: np.ndarray, log_x: np.ndarray) -> np.ndarray:
-    return theta[:, 1:2] + _exponent(theta[:, 2:3]) * np.logaddexp(theta[:, :1], -log_x)
+    return theta[:, 1:2] + exponent(theta[:, 2:3]) * np.logaddexp(theta[:, :1], -log_x)
 
 
 def _starts_m3(log_x: np.ndarray, log_y: np.ndarray) -> np.ndarray:
@@ -203,7 +200,7 @@ def _starts_m3(log_x: np.ndarray, log_y: np.ndarray) -> np.ndarray:
 
 
 def _params_m3(theta: np.ndarray, centre: float) -> np.ndarray:
-    c = _exponent(theta[:, 2])
+    c = exponent(theta[:, 2])
     return np.stack([np.exp(theta[:, 0] - centre), np.exp(theta[:, 1] + c * centre), c], axis=1)
 
 
@@ -233,8 +230,8 @@ def _log_share(log_odds: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
 
 def _log_predict_m4(theta: np.ndarray, log_x: np.ndarray) -> np.ndarray:
-    alpha, log_range = _exponent(theta[:, 2:3]), theta[:, 1:2]
-    log_f = theta[:, 3:4] - _exponent(theta[:, 4:5]) * log_x
+    alpha, log_range = exponent(theta[:, 2:3]), theta[:, 1:2]
+    log_f = theta[:, 3:4] - exponent(theta[:, 4:5]) * log_x
     return np.logaddexp(
         theta[:, :1], log_range + _log_share(log_f + (alpha - 1) * log_range, alpha)
     )
@@ -254,10 +251,10 @@ def _starts_m4(log_x: np.ndarray, log_y: np.ndarray) -> np.ndarray:
 
 
 def _params_m4(theta: np.ndarray, centre: float) -> np.ndarray:
-    e_inf, c = np.exp(theta[:, 0]), -_exponent(theta[:, 4])
+    e_inf, c = np.exp(theta[:, 0]), -exponent(theta[:, 4])
     e_0 = e_inf + np.exp(theta[:, 1])
     return np.stack(
-        [e_inf, e_0, _exponent(theta[:, 2]), np.exp(theta[:, 3] - c * centre), c], axis=1
+        [e_inf, e_0, exponent(theta[:, 2]), np.exp(theta[:, 3] - c * centre), c], axis=1
     )
 
 
@@ -275,7 +272,7 @@ def _log_predict_bnsl(theta: np.ndarray, log_x: np.ndarray) -> np.ndarray:
     log_a, log_b, log_c0, c1, log_d, log_f = (theta[:, i : i + 1] for i in range(6))
     f = np.exp(np.clip(log_f, -3.0, 2.0))
     bend = f * np.logaddexp(0, (log_x - log_d) / f)
-    return np.logaddexp(log_a, log_b - _exponent(log_c0) * log_x - c1 * bend)
+    return np.logaddexp(log_a, log_b - exponent(log_c0) * log_x - c1 * bend)
 
 
 def _starts_bnsl(log_x: np.ndarray, log_y: np.ndarray) -> np.ndarray:
@@ -289,7 +286,7 @@ def _starts_bnsl(log_x: np.ndarray, log_y: np.ndarray) -> np.ndarray:
 
 def _params_bnsl(theta: np.ndarray, centre: float) -> np.ndarray:
     log_a, log_b, log_c0, c1, log_d, log_f = theta.T
-    c0, f = _exponent(log_c0), np.exp(np.clip(log_f, -3.0, 2.0))
+    c0, f = exponent(log_c0), np.exp(np.clip(log_f, -3.0, 2.0))
     b, d = np.exp(log_b + c0 * centre), np.exp(log_d + centre)
     return np.stack([np.exp(log_a), b, c0, c1, d, f], axis=1)
 

@@ -8,6 +8,8 @@ import numpy as np
 _DIFFERENCE = 1e-6
 _GAIN = 1e-6  # of a sum of squares: less than that is no gain
 _PATIENCE = 6  # steps: damping rises four thousandfold meanwhile
+_SEARCH_STEPS = 40
+_STARTS_SEARCHED = 5
 _LARGEST_STEP = 3.0  # parameters are logarithms: a factor of 20 a step
 
 
@@ -66,3 +68,14 @@ def minimize(
             break
         damping = np.clip(np.where(better, damping / 5, damping * 4), 1e-10, 1e10)
     return theta, squares
+
+
+def search(
+    predict: Callable[[np.ndarray], np.ndarray], starts: np.ndarray, targets: np.ndarray
+) -> np.ndarray:
+    """[P]: the best of several searches for one curve, targets [n], from the best of starts
+    [K, P]."""
+    squares = ((predict(starts) - targets) ** 2).sum(axis=1)
+    starts = starts[np.argsort(squares)[:_STARTS_SEARCHED]]
+    found, squares = minimize(predict, starts, targets, _SEARCH_STEPS)
+    return found[squares.argmin()]

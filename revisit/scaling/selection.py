@@ -177,7 +177,7 @@ def _combine(fits: Sequence[LawFit], weights: Sequence[float], curve: Curve, see
     params = combination.join_params(weights, [fit.params for fit in fits])
     draws = combination.join_draws(law, weights, [fit.draws for fit in fits], seed)
     extrapolation = float(np.dot(weights, [fit.extrapolation for fit in fits]))
-    return LawFit(law, params, draws, extrapolation, _held_out_score(law, params, curve))
+    return LawFit(law, params, draws, extrapolation, held_out_score(law, params, curve))
 
 
 def _fit_alone(
@@ -187,7 +187,7 @@ def _fit_alone(
     fitted = fit_law(law, x, errors)
     draws = intervals.bootstrap(law, fitted, x, errors, num_draws, seed)
     draws = draws._replace(drift=Drift(extrapolation.rate, float(x.max())))
-    held_out = _held_out_score(law, fitted.params, curve)
+    held_out = held_out_score(law, fitted.params, curve)
     return LawFit(law, fitted.params, draws, extrapolation.score, held_out)
 
 
@@ -222,7 +222,8 @@ def fit_curves(curves: Sequence[Curve], num_draws: int) -> Iterator[CurveFit]:
         yield from pool.map(fit, curves)
 
 
-def _held_out_score(law: Law, params: np.ndarray, curve: Curve) -> float | None:
+def held_out_score(law: Law, params: np.ndarray, curve: Curve) -> float | None:
+    """RMS log error of params [P] on the points that are not fitted and known; None without any."""
     held_out = ~curve.fit & np.isfinite(curve.errors)
     if not held_out.any():
         return None
