@@ -9,6 +9,7 @@ benchmark's official tools take.
 """
 
 import json
+import operator
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -49,13 +50,20 @@ def _score() -> dict[str, Any]:
     return score(_WORKDIR.value, _CHECKPOINT.value, _DATA.value, _SPLIT.value)
 
 
+def _as_json(report: dict[str, Any]) -> str:
+    """NumPy's numbers as Python's, and null for NaN, which JSON does not know."""
+    text = json.dumps(report, default=operator.methodcaller("item"))
+    return json.dumps(json.loads(text, parse_constant=lambda name: None), indent=2)
+
+
 def _write(report: dict[str, Any], out: str) -> None:
     from revisit.training.logs import write_results
 
     os.makedirs(os.path.dirname(os.path.abspath(out)), exist_ok=True)
     write_results(os.path.splitext(out)[0], report.pop("files", {}))
+    content = _as_json(report)
     with open(out, "w") as file:
-        json.dump(report, file, indent=2)
+        file.write(content)
     print(f"written to {out}")
 
 

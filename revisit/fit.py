@@ -1,4 +1,4 @@
-"""Fits laws of metric against data size to a table, chooses one, and says what it predicts.
+r"""Fits laws of metric against data size to a table, chooses one, and says what it predicts.
 
     python -m revisit.fit --csv=results.csv --x=images --y=top_1 --metric=accuracy --group=model \
         --predict=1e6,1e7 --target=0.8 --out=fit.json

@@ -94,11 +94,14 @@ def test_training_probing_and_scoring_from_the_command_line(
     probed = _run(tmp_path, "train", *short, *probe)
     assert probed.returncode == 0, probed.stderr
     assert "starts from 45 of 45 backbone variables" in probed.stdout
-    scored = _run(tmp_path, "evaluate", "--workdir=probe", "--out=scores/probe.json")
+    assert "top_1" in probed.stdout
+    scored = _run(tmp_path, "evaluate", "--workdir=run", "--out=scores/run.json")
     assert scored.returncode == 0, scored.stderr
-    report = json.loads((tmp_path / "scores" / "probe.json").read_text())
+    assert "map_macro" in scored.stdout
+    report = json.loads((tmp_path / "scores" / "run.json").read_text())
     assert report["figures"]["num_examples"] == 40
-    assert "top_1" in scored.stdout
+    rows = report["tables"]["per_class.csv"]
+    assert {type(row["num_positives"]) for row in rows} == {int}
 
 
 def test_sigterm_saves_and_the_same_command_goes_on(
