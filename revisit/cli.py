@@ -15,6 +15,8 @@ from ml_collections import ConfigDict, config_flags
 
 from revisit.errors import Interrupted, UserError
 
+flags.disclaim_key_flags()  # --config is its door's flag: --help lists it there
+
 EXIT_USER_ERROR = 1
 EXIT_WRONG_FLAGS = 2
 EXIT_INTERRUPTED = 75  # EX_TEMPFAIL of sysexits.h: try again
@@ -51,6 +53,8 @@ def _parse_flags(argv: Sequence[str]) -> list[str]:
         if path is not None and not os.path.exists(path):
             raise UserError(f"--config={path}: no such file (configs/ holds the project's own)")
         return list(flags.FLAGS(argv))
+    except SystemExit:  # --help was answered, which is no mistake; absl says 1
+        sys.exit(0)
     except UserError as error:
         _say("error", error)
     except flags.Error as error:
@@ -78,8 +82,6 @@ def _guarded(main: Callable[[Sequence[str]], None]) -> Callable[[Sequence[str]],
         except Interrupted as stop:
             _say("stopped", stop)
             sys.exit(EXIT_INTERRUPTED)
-        except BrokenPipeError:  # the reader of our output (head, less) has gone
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     return guarded
 
@@ -94,7 +96,10 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
       main: called with the arguments left after the flags (argv[0] is the program).
     """
     os.chdir(os.environ.get("BUILD_WORKING_DIRECTORY", "."))
-    app.run(_guarded(main), flags_parser=_parse_flags)
+    try:
+        app.run(_guarded(main), flags_parser=_parse_flags)
+    except BrokenPipeError:  # the reader of our output (head, less) has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def import_tensorflow() -> None:
@@ -119,6 +124,7 @@ def import_tensorflow() -> None:
 
 def define_config(meaning: str) -> flags.FlagHolder:
     """Defines --config=FILE and its overrides, --config.a.b=value."""
+    meaning = f"{meaning} --config.a.b=value overrides its field a.b."
     return config_flags.DEFINE_config_file("config", None, meaning, lock_config=True)
 
 

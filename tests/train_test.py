@@ -82,6 +82,13 @@ def test_a_users_mistake_is_one_line_and_its_status(
     assert not (tmp_path / "w").exists()
 
 
+@pytest.mark.parametrize("door", ["train", "study"])
+def test_help_lists_the_config_and_is_no_mistake(tmp_path: pathlib.Path, door: str) -> None:
+    result = _run(tmp_path, door, "--help")
+    assert result.returncode == 0, result.stderr
+    assert "--config:" in result.stdout
+
+
 def test_training_probing_and_scoring_from_the_command_line(
     config_file: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
