@@ -43,6 +43,8 @@ def _explain(error: BaseException, path: str) -> str:
             return f"{path}, line {frame.lineno}, fails: {type(error).__name__}: {message}"
     if isinstance(error, SyntaxError):
         return f"{path}, line {error.lineno}, is not Python: {error.msg}"
+    if "get_config" in str(error):
+        return f"{path} defines no get_config() (configs/my_data.py is there to be copied)"
     message = str(error.args[0] if error.args else error).replace("\\n", " ").replace("\\", "")
     return f"--config has no such field: {message} (configs/default.py lists all fields)"
 
@@ -50,7 +52,7 @@ def _explain(error: BaseException, path: str) -> str:
 def _parse_flags(argv: Sequence[str]) -> list[str]:
     path = _config_path(argv)
     try:
-        if path is not None and not os.path.exists(path):
+        if path is not None and not os.path.isfile(path):
             raise UserError(f"--config={path}: no such file (configs/ holds the project's own)")
         return list(flags.FLAGS(argv))
     except SystemExit:  # --help was answered, which is no mistake; absl says 1

@@ -9,6 +9,7 @@ python -m revisit.convert --model=WORKDIR --to=tflite --out=backbone.tflite
 The other way, revisit.train starts from a file: --init=backbone.safetensors, --init=backbone.keras.
 """
 
+import os
 from collections.abc import Sequence
 
 from absl import flags
@@ -36,7 +37,11 @@ def main(argv: Sequence[str]) -> None:
     from revisit.serving.backbones import load_bare_backbone
 
     backbone, config = load_bare_backbone(_MODEL.value)
-    WRITERS[_TO.value](backbone, _OUT.value, config.data.crop)
+    try:
+        os.makedirs(os.path.dirname(os.path.abspath(_OUT.value)), exist_ok=True)
+        WRITERS[_TO.value](backbone, _OUT.value, config.data.crop)
+    except OSError as error:
+        raise UserError(f"--out={_OUT.value} can't be written: {error.strerror}") from error
     print(_OUT.value)
 
 

@@ -53,6 +53,11 @@ def test_keras_3_loads_its_file_without_our_code(backbone, tmp_path):
     expect_equal(dict(np.load(tmp_path / "outputs.npz")), backbone)
 
 
+def test_a_name_that_keras_does_not_take_is_refused(backbone, tmp_path):
+    with pytest.raises(UserError, match=r"backbone.onnx: the name of a file of Keras ends in"):
+        WRITERS["keras"](backbone, str(tmp_path / "backbone.onnx"), SIZE)
+
+
 def test_onnxruntime_computes_the_same_for_any_batch_and_size(backbone, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("tf2onnx")

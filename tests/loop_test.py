@@ -100,9 +100,11 @@ def test_a_finished_run_is_only_read(
     pretrained: tuple[pathlib.Path, dict],
     tiny_config: Callable,
     monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
 ) -> None:
     monkeypatch.setattr(loop, "make_state", lambda *_: pytest.fail("it was trained again"))
     assert _train(tiny_config(), "pretrain", pretrained[0]) == pretrained[1]
+    assert ": has done all 6 steps: loss " in capsys.readouterr().out
 
 
 def test_metrics_csv_is_one_tidy_table(pretrained: tuple[pathlib.Path, dict]) -> None:
@@ -269,6 +271,7 @@ def test_a_compiled_step_learns_the_same(
         ("task.name", "detct", "config.task.name='detct' is not one of"),
         ("task.labels", "truth", "holds no truth"),
         ("data.crop", 99, "config.data.crop=99 is larger than config.data.resize=32"),
+        ("train.batch_size", 0, "config.train.batch_size=0: give at least 1"),
         ("train.duration", "5 eposch", 'not a duration: "5 eposch"'),
     ],
 )
@@ -281,6 +284,12 @@ def test_what_does_not_fit_is_one_clear_line(
         _train(config, "pretrain", tmp_path)
     assert message in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_a_workdir_that_is_a_file_is_one_clear_line(tiny_config, tmp_path):
+    (tmp_path / "run").write_text("")
+    with pytest.raises(UserError, match=r"--workdir=.*run can't be written to: File exists"):
+        _train(tiny_config(), "pretrain", tmp_path / "run")
 
 
 def test_softmax_with_some_classes_needs_only_images_that_show_them(tiny_config, tmp_path):

@@ -64,6 +64,8 @@ def get_config():
         (["--config=tiny.py", "--workdir=w", "--mode=linear_probe"], 1, "needs --init"),
         (["--config=tiny.py", "--workdir=w", "--mode=probe"], 2, "should be one of <pretrain|"),
         (["--config=tiny.py", "--workdir=w", "--nothing"], 2, "Unknown command line flag"),
+        (["--config=.", "--workdir=w"], 1, "error: --config=.: no such file"),
+        (["--config=empty.py", "--workdir=w"], 1, "empty.py defines no get_config()"),
         (["--config=bad.py", "--workdir=w"], 1, "bad.py, line 1, fails: ModuleNotFoundError"),
     ],
 )
@@ -75,6 +77,7 @@ def test_a_users_mistake_is_one_line_and_its_status(
     message: str,
 ) -> None:
     (tmp_path / "bad.py").write_text("import not_there\n")
+    (tmp_path / "empty.py").write_text("")
     result = _run(tmp_path, "train", *arguments)
     assert result.returncode == status, result.stderr
     assert message in result.stderr

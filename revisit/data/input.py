@@ -252,7 +252,10 @@ def train_shards(dataset: Dataset, split: str, fraction: float) -> tuple[Shard, 
       UserError: the data set lacks the split, or the fraction is not in (0, 1].
     """
     if split not in dataset.shards:
-        raise UserError(f"{dataset.directory} has no split {split!r}: {sorted(dataset.shards)}")
+        raise UserError(
+            f"{dataset.directory} has no split {split!r}, but {', '.join(sorted(dataset.shards))}: "
+            "set config.data.train_split and eval_split, or build it with one"
+        )
     return take_fraction(dataset.shards[split], fraction)
 
 

@@ -44,9 +44,15 @@ def write_safetensors(backbone: keras.Model, path: str, image_size: int) -> None
     _package("safetensors.numpy").save_file(tensors, path)
 
 
+def _save_keras(network: Any, path: str) -> None:
+    if not path.endswith(".keras"):
+        raise UserError(f"--out={path}: the name of a file of Keras ends in .keras")
+    network.save(path)
+
+
 def write_keras(backbone: keras.Model, path: str, image_size: int) -> None:
     """Keras 3's own file, which it loads without our code."""
-    make_keras3(backbone).save(path)
+    _save_keras(make_keras3(backbone), path)
 
 
 def write_onnx(backbone: keras.Model, path: str, image_size: int) -> None:
@@ -89,7 +95,7 @@ def write_keras_hub(backbone: keras.Model, path: str, image_size: int) -> None:
     )
     given = {keras_hub_name(layer.name): layer.get_weights() for layer in backbone.layers}
     _copy([(layer, given.get(layer.name, [])) for layer in network.layers], "the backbone")
-    network.save(path)
+    _save_keras(network, path)
 
 
 WRITERS: dict[str, Callable[[keras.Model, str, int], None]] = {

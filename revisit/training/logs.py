@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
+from revisit.errors import UserError
+
 METRICS_FILE = "metrics.csv"
 LOG_FILE = "log.txt"
 EVENTS = "tensorboard"
@@ -86,13 +88,22 @@ class Logs:
         self._started: tuple[float, int] | None = None
 
     def start(self, step: int) -> None:
-        """Opens the files; rows of metrics.csv after `step` are dropped."""
+        """Opens the files; rows of metrics.csv after `step` are dropped.
+
+        Raises:
+          UserError: the workdir is no directory, or not ours to write to.
+        """
         self._started = (time.monotonic(), step)
         if self._workdir is None:
             return
-        os.makedirs(self._workdir, exist_ok=True)
-        rows = [row for row in _read_rows(self._workdir) if int(row["step"]) <= step]
-        write_table(os.path.join(self._workdir, METRICS_FILE), COLUMNS, rows)
+        try:
+            os.makedirs(self._workdir, exist_ok=True)
+            rows = [row for row in _read_rows(self._workdir) if int(row["step"]) <= step]
+            write_table(os.path.join(self._workdir, METRICS_FILE), COLUMNS, rows)
+        except OSError as error:
+            raise UserError(
+                f"--workdir={self._workdir} can't be written to: {error.strerror}"
+            ) from error
         self._events = tf.summary.create_file_writer(os.path.join(self._workdir, EVENTS))
 
     def write(self, step: int, split: str, figures: Mapping[str, float]) -> None:

@@ -92,14 +92,15 @@ def _steps(config: ConfigDict, num_examples: int) -> Steps:
 
 
 def _check_sizes(train: ConfigDict, num_replicas: int) -> None:
+    for name in ("batch_size", "eval_batch_size", "keep_last"):
+        if train[name] < 1:
+            raise UserError(f"config.train.{name}={train[name]}: give at least 1")
     for name in ("batch_size", "eval_batch_size"):
         if train[name] % num_replicas:
             raise UserError(
                 f"config.train.{name}={train[name]} is not a multiple of the {num_replicas} "
                 "replicas"
             )
-    if train.keep_last < 1:
-        raise UserError(f"config.train.keep_last={train.keep_last}: keep at least 1 checkpoint")
 
 
 def make_plan(config: ConfigDict, mode: str, strategy: Strategy) -> Plan:
@@ -536,10 +537,12 @@ def train(
     plan = make_plan(config, mode, strategy)
     workdirs.check_same_run(workdir, config, mode, init, plan.dataset)
     finished = read_metrics(workdir, config.data.eval_split, plan.steps.total)
+    title = f"{mode} {os.path.basename(workdir.rstrip('/'))}"
     if finished and checkpoint.exists(workdir, plan.steps.total):
+        if strategy.is_chief:
+            print(f"{title}: has done all {plan.steps.total:,} steps: {_shown(finished)}")
         return finished
     claim = functools.partial(workdirs.claim, workdir, config, mode, init, plan.dataset)
-    title = f"{mode} {os.path.basename(workdir.rstrip('/'))}"
     logs = Logs(workdir if strategy.is_chief else None, title, plan.steps.total)
     try:
         return _run(plan, workdir, init, logs, claim)
