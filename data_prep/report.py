@@ -61,6 +61,8 @@ def _split_rows(dataset: Dataset, split: str) -> list[tuple[str, Any]]:
     for group in ("objects", "people"):
         if getattr(dataset.contents, group):
             rows.append((f"{split}: {group}", f"{dataset.metadata[f'num_{group}'][split]:,}"))
+    if dataset.contents.mask:
+        rows.append((f"{split}: masks", f"{num_images:,}"))  # each image has one
     return rows
 
 
@@ -100,7 +102,7 @@ def reject_reasons(directory: str) -> Counter[str]:
 def reject_kind(reason: str) -> str:
     """The words of a reason without its values: 'unknown label', not each unknown label."""
     words = [word for word in reason.split(":")[-1].split() if word.isalpha()]
-    return " ".join(words[:5]) or reason
+    return " ".join(words[:6]) or reason
 
 
 def _reject_rows(directory: str) -> list[tuple[str, Any]]:

@@ -98,7 +98,8 @@ def test_an_unknown_split_is_one_line(data):
     [
         ("unknown label 'unicorn'", "unknown label"),
         ("photos/a b.jpg: No such file or directory", "No such file or directory"),
-        ("confidence 1.5 of label 'a' is not in (0, 1]", "confidence of label is not"),
+        ("confidence 1.5 of label 'a' is not in (0, 1]", "confidence of label is not in"),
+        ("not an image that Pillow knows", "not an image that Pillow knows"),
         ("???", "???"),
     ],
 )

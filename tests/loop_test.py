@@ -270,7 +270,7 @@ def test_a_compiled_step_learns_the_same(
         ("task.loss", "hinge", "config.task.loss='hinge' is not one of"),
         ("task.name", "detct", "config.task.name='detct' is not one of"),
         ("task.labels", "truth", "holds no truth"),
-        ("data.crop", 99, "config.data.crop=99 is larger than config.data.resize=32"),
+        ("data.crop", 99, "config.data.crop=99 is not between 1 and config.data.resize=32"),
         ("train.batch_size", 0, "config.train.batch_size=0: give at least 1"),
         ("train.duration", "5 eposch", 'not a duration: "5 eposch"'),
     ],

@@ -303,9 +303,9 @@ def _check(config: ConfigDict, dataset: Dataset) -> None:
             f"config.task.head_parts={task.head_parts} is not between 1 and the "
             f"{dataset.taxonomy.num_classes} classes"
         )
-    if config.data.crop > config.data.resize:
+    if not 1 <= config.data.crop <= config.data.resize:
         raise UserError(
-            f"config.data.crop={config.data.crop} is larger than "
+            f"config.data.crop={config.data.crop} is not between 1 and "
             f"config.data.resize={config.data.resize}"
         )
 
