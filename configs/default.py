@@ -142,6 +142,19 @@ def _schedule() -> ConfigDict:
     )
 
 
+def _probe() -> ConfigDict:
+    return ConfigDict(
+        {
+            "name": "sgd",  # on fresh crops; "sgd_on_features": on features of central crops, which
+            # are computed once and kept on disk for every probe; "ridge": closed form, on the same
+            "features_dir": "",  # where they are kept; "": in features/ beside the run's workdir
+            "penalty": 1.0,  # of ridge, for features whose mean variance is 1
+            "shots": (5, 10),  # images a class that ridge also learns from alone ...
+            "draws": 5,  # ... so many times, each with others
+        }
+    )
+
+
 def _train() -> ConfigDict:
     return ConfigDict(
         {
@@ -169,6 +182,7 @@ def get_config() -> ConfigDict:
             "model": _model(),
             "optimizer": _optimizer(),
             "schedule": _schedule(),
+            "probe": _probe(),  # of --mode=linear_probe
             "train": _train(),
             "modes": {"pretrain": {}, "linear_probe": {}, "finetune": {}},
         }

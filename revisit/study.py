@@ -10,8 +10,9 @@ changes the experiment; what base.modes sets for a mode wins over it. --results=
 table: made by hand, or of an interrupted study.
 
 Runs share what they can: one data set on disk, each backbone for all its transfers, and, under a
-constant or staircase schedule, the steps of a shorter run as the beginning of a longer one. Frozen
-features are not kept: every epoch of a probe crops and flips its images anew.
+constant or staircase schedule, the steps of a shorter run as the beginning of a longer one. With
+config.base.probe.name "sgd_on_features" or "ridge" they share frozen features too; else every epoch
+of a probe crops and flips its images anew.
 """
 
 import os

@@ -18,7 +18,7 @@ tells which of its rows are real.
 import functools
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -33,6 +33,10 @@ from revisit.errors import UserError
 # Encoded bytes that are held to permute the records of neighbouring shards; two groups are in
 # memory.
 GROUP_BYTES = 256 * 2**20
+TABLE_BATCH_SIZE = 1024  # records at a time of which a table is made
+
+# Columns of values by name, [N, ...]: a row for each record that a split takes, in the order on disk.
+Table = Mapping[str, np.ndarray]
 
 # (serialized records [B] string, training, seeds [B, 2] int64) -> a batch, its "image" still uint8.
 # The seeds are uniform over all integers.
@@ -109,7 +113,7 @@ class _Groups(NamedTuple):
         """Of shards on disk; those of which nothing is taken are left out."""
         shards = [shard for shard in shards if shard.num_examples]
         reads = [
-            len(_list_taken(shard)) if shard.dropped else shard.num_examples for shard in shards
+            len(list_taken(shard)) if shard.dropped else shard.num_examples for shard in shards
         ]
         dropped = [
             np.array([place for place in shard.dropped if place < read], np.int64)
@@ -168,8 +172,8 @@ class _Groups(NamedTuple):
         return groups.map(describe)
 
 
-def _list_taken(shard: Shard) -> np.ndarray:
-    """Whether each record of a file is taken, up to the last that is."""
+def list_taken(shard: Shard) -> np.ndarray:
+    """Whether each record of a file is taken, up to the last that is: [n] bool."""
     taken = np.ones(shard.num_examples + len(shard.dropped), bool)
     taken[[place for place in shard.dropped if place < len(taken)]] = False
     return taken[: np.searchsorted(np.cumsum(taken), shard.num_examples) + 1]
@@ -311,9 +315,49 @@ def train_batches(
     return from_disk.prefetch(tf.data.AUTOTUNE)
 
 
+def targets_table(shards: Sequence[Shard], prepare: Prepare, training: bool) -> Table:
+    """All that `prepare` makes of the records but their images, which are not decoded.
+
+    Args:
+      shards: what `train_shards` gives.
+      prepare: a task's.
+      training: whether labels are those that training sees.
+    """
+
+    def targets(records: tf.Tensor) -> dict:
+        batch = prepare(records, training, tf.zeros([tf.shape(records)[0], 2], tf.int64))
+        del batch["image"]  # TensorFlow leaves out what nothing depends on
+        return batch
+
+    records = _Groups.of(shards).all_records().batch(TABLE_BATCH_SIZE)
+    parts = list(records.map(targets, tf.data.AUTOTUNE).as_numpy_iterator())
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def train_table_batches(
+    shards: Sequence[Shard], table: Table, batch_size: int, stream: Stream
+) -> tf.data.Dataset:
+    """Endless training batches of rows, in the order in which `train_batches` gives the records.
+
+    Args:
+      shards: of the records that the rows are of.
+      table: the rows.
+      batch_size, stream: as for `train_batches`.
+    """
+    groups, columns = _Groups.of(shards), {k: tf.constant(v) for k, v in table.items()}
+
+    def gather(places: tf.Tensor, seeds: tf.Tensor) -> dict:
+        batch = {name: tf.gather(column, places) for name, column in columns.items()}
+        return {**batch, "weight": tf.ones([batch_size])}
+
+    places = _ordered(groups, count_examples(shards), stream, groups.places)
+    batches = places.batch(batch_size, drop_remainder=True)
+    return batches.map(gather, tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
+
+
 def _pad_rows(batch: dict, batch_size: int) -> dict:
     """Repeats the first row up to batch_size rows, with weight 0."""
-    real = tf.shape(batch["image"])[0]
+    real = tf.shape(next(iter(batch.values())))[0]
     rows = tf.range(batch_size)
     padded = {
         name: tf.ensure_shape(
@@ -347,5 +391,24 @@ def eval_batches(
 
     batches = serialized.batch(batch_size)
     batches = batches.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    empty = batches.take(1).map(lambda batch: {**batch, "weight": tf.zeros([batch_size])})
-    return batches.concatenate(empty.repeat()).take(num_batches).prefetch(tf.data.AUTOTUNE)
+    return _same_number(batches, num_batches)
+
+
+def eval_table_batches(
+    table: Table, batch_size: int, worker: int = 0, num_workers: int = 1
+) -> tf.data.Dataset:
+    """Every row once, padded and dealt to workers as `eval_batches` does it."""
+    num_rows = len(next(iter(table.values())))
+    rows = tf.data.Dataset.from_tensor_slices(dict(table)).shard(num_workers, worker)
+    batches = rows.batch(batch_size).map(lambda batch: _pad_rows(batch, batch_size))
+    return _same_number(batches, math.ceil(num_rows / (batch_size * num_workers)))
+
+
+def _same_number(batches: tf.data.Dataset, number: int) -> tf.data.Dataset:
+    """Fills up with batches of weight 0, so that all workers have as many."""
+
+    def without_weight(batch: dict) -> dict:
+        return {**batch, "weight": tf.zeros_like(batch["weight"])}
+
+    empty = batches.take(1).map(without_weight)
+    return batches.concatenate(empty.repeat()).take(number).prefetch(tf.data.AUTOTUNE)

@@ -31,7 +31,7 @@ from revisit.errors import Interrupted, UserError
 from revisit.evaluation.evaluator import evaluate
 from revisit.tasks import Task, make_task
 from revisit.tasks.task import Batch, Metric
-from revisit.training import checkpoint, optimizers, schedules
+from revisit.training import checkpoint, features, optimizers, probes, schedules
 from revisit.training import workdir as workdirs
 from revisit.training.logs import Logs, read_metrics
 from revisit.training.model import (
@@ -58,7 +58,7 @@ class Steps(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What a run is, before anything of it is made."""
+    """What a run is, before anything of it is made; `splits` are added where it is a probe's."""
 
     config: ConfigDict
     mode: Mode
@@ -67,6 +67,8 @@ class Plan(NamedTuple):
     task: Task
     shards: tuple[Shard, ...]
     steps: Steps
+    probe: probes.Probe
+    splits: features.Splits | None = None
 
 
 class State(NamedTuple):
@@ -81,10 +83,11 @@ class State(NamedTuple):
     checkpoints: checkpoint.Checkpoints
 
 
-def _steps(config: ConfigDict, num_examples: int) -> Steps:
+def _steps(config: ConfigDict, probe: probes.Probe, num_examples: int) -> Steps:
     train = config.train
     arguments = {"num_examples": num_examples, "batch_size": train.batch_size}
-    total = schedules.to_steps(train.duration, **arguments)
+    duration = "1 epochs" if probe.closed_form else train.duration
+    total = schedules.to_steps(duration, **arguments)
     every = (train.log_every, train.eval_every, train.save_every)
     return Steps(
         total, *(schedules.to_steps(each, **arguments, total_steps=total) for each in every)
@@ -115,9 +118,10 @@ def make_plan(config: ConfigDict, mode: str, strategy: Strategy) -> Plan:
     shards = data_input.train_shards(dataset, config.data.train_split, config.data.fraction)
     data_input.train_shards(dataset, config.data.eval_split, 1.0)
     _check_sizes(config.train, strategy.distribution.num_replicas_in_sync)
-    steps = _steps(config, count_examples(shards))
     task = make_task(config, dataset)
-    return Plan(config, MODES[mode], strategy, dataset, task, shards, steps)
+    probe = probes.PROBES["sgd"] if MODES[mode].trains_backbone else probes.make_probe(config)
+    steps = _steps(config, probe, count_examples(shards))
+    return Plan(config, MODES[mode], strategy, dataset, task, shards, steps, probe)
 
 
 def _make_averages(
@@ -228,8 +232,11 @@ def worker_batches(
         cache_bytes=config.data.cache_bytes,
     )
     size = context.get_per_replica_batch_size(config.train.batch_size)
-    task = plan.task
-    batches = data_input.train_batches(plan.shards, task.prepare, size, stream, task.cached)
+    task, splits = plan.task, plan.splits
+    if splits:
+        batches = data_input.train_table_batches(plan.shards, splits.train.table, size, stream)
+    else:
+        batches = data_input.train_batches(plan.shards, task.prepare, size, stream, task.cached)
     return batches.map(_numbers)
 
 
@@ -244,14 +251,10 @@ def _eval_batches(plan: Plan, split: str) -> Iterable[Any]:
 
     def batches(context: tf.distribute.InputContext) -> tf.data.Dataset:
         size = context.get_per_replica_batch_size(plan.config.train.eval_batch_size)
-        return data_input.eval_batches(
-            plan.dataset,
-            split,
-            plan.task.prepare,
-            size,
-            context.input_pipeline_id,
-            context.num_input_pipelines,
-        )
+        place = context.input_pipeline_id, context.num_input_pipelines
+        if plan.splits:
+            return data_input.eval_table_batches(plan.splits.evaluation.table, size, *place)
+        return data_input.eval_batches(plan.dataset, split, plan.task.prepare, size, *place)
 
     return plan.strategy.evaluation.distribute_datasets_from_function(batches)
 
@@ -394,10 +397,11 @@ class _Run:
         split = self.plan.config.data.eval_split
         with optimizers.averaged_weights(self.state.optimizer, self.state.variables):
             arguments = (self.plan, self.state.backbone, self.state.head, split)
-            (metric, _), pictures = evaluate_split(*arguments), draw_split(*arguments)
+            metric, _ = evaluate_split(*arguments)
+            if self.plan.splits is None:
+                self.logs.pictures(step, f"{split}/predicted", draw_split(*arguments))
         self.figures = metric.result()
         self.logs.write(step, split, self.figures)
-        self.logs.pictures(step, f"{split}/predicted", pictures)
         for name, rows in metric.tables().items():
             self.logs.table(name, rows)
         self.logs.results(split, metric.results())
@@ -457,7 +461,7 @@ class _Run:
 
     def loop(self, first_step: int, stopped: Callable[[], bool]) -> None:
         plan, result = self.plan, None
-        if first_step == 0 and plan.strategy.is_chief:
+        if first_step == 0 and plan.strategy.is_chief and plan.splits is None:
             batch = next(iter(worker_batches(plan, 0)))
             first = {name: value[:NUM_DRAWN] for name, value in batch.items()}
             self.logs.pictures(0, "train/input", plan.task.draw(first, None))
@@ -468,6 +472,30 @@ class _Run:
             before, result = result, train_step(batch, tf.constant(float(stopped())))
             self.window.results.append(result)
             self.act(step, plan.strategy.agree(stopped(), before))
+
+    def solve(self, splits: features.Splits) -> None:
+        """The closed form of a probe, in place of the steps; it looks at each example once."""
+        plan, step, began = self.plan, self.plan.steps.total, time.monotonic()
+        ridge = probes.RidgeProbe(plan.config, plan.task, splits, plan.dataset.taxonomy.num_classes)
+        solution, head = ridge.solve(), checkpoint.named(self.state.head.variables)
+        head["classifier/kernel"].assign(tf.cast(solution.kernel, tf.float32))
+        head["classifier/bias"].assign(tf.cast(solution.bias, tf.float32))
+        averages = optimizers.averages(self.state.optimizer, self.state.variables)
+        for variable, average in zip(self.state.variables, averages, strict=True):
+            average.assign(variable.read_value())
+        rate = count_examples(plan.shards) / (time.monotonic() - began)
+        self.logs.write(step, "train", {"images_per_second": rate})
+        self.evaluate(step)
+        for shots in plan.config.probe.shots:
+            self._few_shot(step, ridge, shots)
+        self.save(step)
+
+    def _few_shot(self, step: int, ridge: probes.RidgeProbe, shots: int) -> None:
+        figures, short = ridge.few_shot(shots), ridge.count_short(shots)
+        self.figures |= figures
+        self.logs.write(step, self.plan.config.data.eval_split, figures)
+        fewer = f" ({short} classes have fewer images)" if short else ""
+        self.logs.say(f"{shots} images a class{fewer}: {_shown(figures)}")
 
 
 def _check_all_start_at(step: int, distribution: tf.distribute.Strategy) -> None:
@@ -493,6 +521,15 @@ def _start(plan: Plan, state: State, init: str | None, logs: Logs) -> int:
     elif loaded:
         logs.say(f"starts from {loaded}")
     return step
+
+
+def _read_splits(plan: Plan, state: State, workdir: str, logs: Logs) -> features.Splits:
+    beside = os.path.join(os.path.dirname(os.path.abspath(workdir)), features.FOLDER)
+    directory = plan.config.probe.features_dir or beside
+    extractor = features.Extractor(plan.config, plan.task, state.backbone, state.head)
+    splits = features.read_splits(extractor, plan.dataset, plan.shards, directory)
+    logs.say(f"features of frozen weights in {directory}, {splits.num_computed:,} of them new")
+    return splits
 
 
 def _describe(plan: Plan) -> str:
@@ -566,9 +603,14 @@ def _run(
     if plan.strategy.is_chief:
         claim()
     logs.say(_describe(plan))
+    if plan.probe.on_features:
+        plan = plan._replace(splits=_read_splits(plan, state, workdir, logs))
     run = _Run(plan, state, logs)
-    with _signals() as stopped:
-        run.loop(first_step, stopped)
+    if plan.splits and plan.probe.closed_form:
+        run.solve(plan.splits)
+    else:
+        with _signals() as stopped:
+            run.loop(first_step, stopped)
     # Whoever leaves early is taken for lost by the others.
     sum_over_replicas(plan.strategy.evaluation, 0)
     return run.figures or read_metrics(workdir, plan.config.data.eval_split, plan.steps.total)

@@ -70,14 +70,20 @@ def forward(
     Args:
       backbone: image -> pyramid.
       head: from its `input_names`; stages of the backbone beyond those are not computed.
-      batch: "image" [B, H, W, 3] float32 in [-1, 1], and what else the head looks at.
+      batch: "image" [B, H, W, 3] float32 in [-1, 1], and what else the head looks at; or, instead
+        of the image, the levels of the pyramid that the head looks at.
       train_backbone: whether batch norm uses the batch's statistics, and updates the moving ones.
       training: whether the head is trained.
     """
-    levels = {name: backbone.output[name] for name in head.input_names if name in backbone.output}
-    pyramid = keras.Model(backbone.input, levels)(batch["image"], training=train_backbone)
     fields = {name: batch[name] for name in head.input_names if name in batch}
-    return head({**pyramid, **fields}, training=training)
+    levels = {
+        name: backbone.output[name]
+        for name in head.input_names
+        if name in backbone.output and name not in fields
+    }
+    if levels:
+        fields |= keras.Model(backbone.input, levels)(batch["image"], training=train_backbone)
+    return head(fields, training=training)
 
 
 def predict(
