@@ -35,7 +35,7 @@ from revisit.errors import UserError
 GROUP_BYTES = 256 * 2**20
 TABLE_BATCH_SIZE = 1024  # records at a time of which a table is made
 
-# Columns of values by name, [N, ...]: a row for each record that a split takes, in the order on disk.
+# Columns [N, ...] by name: a row for each record that a split takes, in the order on disk.
 Table = Mapping[str, np.ndarray]
 
 # (serialized records [B] string, training, seeds [B, 2] int64) -> a batch, its "image" still uint8.

@@ -187,7 +187,7 @@ class RidgeProbe:
             rows = choose_rows(self._labels, shots, (self._config.seed, shots, draw))
             draws.append(_score(self._task, self._splits.evaluation, self.solve(rows)))
         figures: dict[str, float] = {}
-        for name in draws[0].keys() - NOT_SHOWN:
+        for name in [each for each in draws[0] if each not in NOT_SHOWN]:
             ends = mean_interval([each[name] for each in draws])
             figures |= {f"{shots}_shot_{name}{k}": v for k, v in zip(("", "_low", "_high"), ends)}
         return figures
