@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import functools
 import hashlib
 import logging
 import os
@@ -24,7 +23,7 @@ from data_prep.duplicates import (
     write_duplicates,
 )
 from data_prep.pipeline import BuildShards, PlanOptions, WriteDuplicates
-from data_prep.report import Progress
+from data_prep.report import Progress, Written
 from data_prep.report_page import Build, write_report
 from data_prep.shards import ShardKey, is_finished, read_report, shard_keys
 from data_prep.sources import SOURCES
@@ -143,13 +142,28 @@ def _run(transform: beam.PTransform, beam_options: dict[str, Any]) -> None:
         raise mistake from error
 
 
-def _measure(directory: str, examples_per_shard: int, seen: dict[ShardKey, int]) -> tuple[int, int]:
-    """How many images are written, and how many there will be; a report is read once."""
-    counts = directory_lib.read_counts(directory)
-    for key in shard_keys(counts, examples_per_shard):
-        if key not in seen and is_finished(directory, key):
-            seen[key] = read_report(directory, key).num_examples
-    return sum(seen.values()), sum(counts.values())
+class _Measure:
+    """How far a build has come; the report of a shard is read once.
+
+    Args:
+      directory: the data set's, in which nothing of this run is written yet.
+      examples_per_shard: on average.
+    """
+
+    def __init__(self, directory: str, examples_per_shard: int) -> None:
+        self._directory = directory
+        self._examples_per_shard = examples_per_shard
+        self._former = directory_lib.find_finished(directory)
+        self._lengths: dict[ShardKey, int] = {}
+
+    def __call__(self) -> Written:
+        """As far as it has come by now."""
+        counts = directory_lib.read_counts(self._directory)
+        for key in shard_keys(counts, self._examples_per_shard):
+            if key not in self._lengths and is_finished(self._directory, key):
+                self._lengths[key] = read_report(self._directory, key).num_examples
+        former = sum(n for key, n in self._lengths.items() if key.name in self._former)
+        return Written(former, sum(self._lengths.values()) - former, sum(counts.values()))
 
 
 def _find_duplicates(
@@ -201,7 +215,8 @@ def _build(options: BuildOptions, beam_options: dict[str, Any]) -> None:
         return
     started = time.monotonic()
     per_shard = options.plan.examples_per_shard
-    with Progress(functools.partial(_measure, options.out, per_shard, {})):
+    measure = _Measure(options.out, per_shard)
+    with Progress(measure):
         num_processes = choose_processes(options.num_processes, beam_options)
         _run(BuildShards(source, options.out, options.plan, num_processes), beam_options)
     reports = directory_lib.read_reports(options.out, per_shard)
@@ -212,7 +227,7 @@ def _build(options: BuildOptions, beam_options: dict[str, Any]) -> None:
     _check_rejects(options, len(rejects), num_images)
     num_crowded = _find_duplicates(options, reports, beam_options)
     dataset = directory_lib.describe(options.out, source, plan, reports, num_crowded)
-    write_report(dataset, Build(num_images, time.monotonic() - started))
+    write_report(dataset, Build(measure().now, time.monotonic() - started))
     directory_lib.finish(options.out)
 
 

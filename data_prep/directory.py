@@ -91,6 +91,21 @@ def begin(directory: str, plan: Plan) -> bool:
     return True
 
 
+def find_finished(directory: str) -> set[str]:
+    """Names of the shards that a former run finished.
+
+    One of which images were rejected is forgotten, so that it is written again: they may have been
+    mended since.
+    """
+    names = set()
+    for path in (tfds.core.Path(directory) / BUILD_DIRECTORY).glob(f"{records.NAME}-*.json"):
+        if ShardReport.from_json(path.read_text()).rejects:
+            path.unlink()
+        else:
+            names.add(path.stem)
+    return names
+
+
 def read_counts(directory: str) -> dict[str, int]:
     """Split -> number of images to be written; empty until all rows are read."""
     path = tfds.core.Path(directory) / BUILD_DIRECTORY / COUNTS_FILE

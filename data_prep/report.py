@@ -6,7 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -129,20 +129,33 @@ def describe(dataset: Dataset) -> str:
     return format_table(rows + _reject_rows(dataset.directory))
 
 
+class Written(NamedTuple):
+    """How far a build has come, in images.
+
+    Attributes:
+      before: written by a former run.
+      now: written by this one.
+      wanted: in all; 0 while unknown.
+    """
+
+    before: int
+    now: int
+    wanted: int
+
+
 class Progress:
     """One line on stderr while a build runs: images, rate, time left.
 
     On a terminal the line is renewed every second, elsewhere one is added every half minute.
 
     Args:
-      measure: gives (images written, images in all; 0 while unknown).
+      measure: says how far it has come.
     """
 
-    def __init__(self, measure: Callable[[], tuple[int, int]]) -> None:
+    def __init__(self, measure: Callable[[], Written]) -> None:
         self._measure = measure
         self._started = time.monotonic()
-        # Seconds and images when the rows were read: what a former run wrote took this one no time.
-        self._first: tuple[float, int] | None = None
+        self._seconds_of_rows = 0.0  # spent before the first image
         self._is_terminal = sys.stderr.isatty()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -170,12 +183,12 @@ class Progress:
         print(f"{line:<79}" if self._is_terminal else line, end=end, file=sys.stderr, flush=True)
 
     def _line(self) -> str:
-        done, total = self._measure()
+        before, now, wanted = self._measure()
         seconds = time.monotonic() - self._started
-        if not total:
+        if not wanted:
+            self._seconds_of_rows = seconds
             return f"reading rows, {seconds:.0f} s"
-        self._first = self._first or (seconds, done)
-        rate = (done - self._first[1]) / max(seconds - self._first[0], 1)
-        time_left = f"{(total - done) / rate:.0f} s left" if rate and done < total else ""
+        done, rate = before + now, now / max(seconds - self._seconds_of_rows, 1)
+        time_left = f"{(wanted - done) / rate:.0f} s left" if rate and done < wanted else ""
         timing = time_left or f"{seconds:.0f} s"
-        return f"{done:,} of {total:,} images, {rate:,.0f} images/s, {timing}"
+        return f"{done:,} of {wanted:,} images, {rate:,.0f} images/s, {timing}"

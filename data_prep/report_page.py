@@ -1,6 +1,7 @@
 """report.json and report.html, beside the data: what a data set holds, for people to judge."""
 
 import base64
+import bisect
 import dataclasses
 import html
 import io
@@ -26,11 +27,12 @@ from data_prep.report import (
 from data_prep.shards import ShardKey, read_report
 from data_prep.tfrecord import read_features, read_frames, read_ids
 from revisit.data.duplicates import Member, dropped_records, read_duplicates
-from revisit.data.records import Dataset, Shard, count_examples
+from revisit.data.records import Dataset, Shard, count_examples, read_dataset
 from revisit.data.views import take_fraction
 
 _REPORT_JSON, _REPORT_HTML = "report.json", "report.html"
-_NUM_SAMPLES, _NUM_GROUPS = 24, 12
+_NUM_SAMPLES = 24
+_NUM_GROUPS, _NUM_MEMBERS = 12, 6  # of near duplicates, and of one group
 _PICTURE_SIDE = 128  # pixels
 
 _FRACTIONS = (0.01, 0.1, 1.0)  # of the records: the nested subsets of a data-size study
@@ -51,7 +53,7 @@ figure img { width: 100%; background: #fff; } details { font-size: .75rem; }
 
 @dataclasses.dataclass(frozen=True)
 class Build:
-    """What only the build knows: how long it took this time."""
+    """What only the build knows: how many images it wrote this time, and how long it took."""
 
     num_images: int
     seconds: float
@@ -159,21 +161,31 @@ def _grid(pictures: Iterable[str]) -> str:
     return f'<div class="grid">{"".join(pictures)}</div>'
 
 
-def _member_pictures(dataset: Dataset, group: Sequence[Member]) -> Iterator[str]:
-    for member in itertools.islice(group, 6):
-        place, split = member.record, member.split
-        for shard in [] if member.set else dataset.shards[split]:
-            if place < shard.num_examples:
-                frames = itertools.islice(read_frames(tfds.core.Path(shard.path)), place, None)
-                record = read_features(next(frames))
-                alike = f", {member.similarity} alike" if member.similarity else ""
-                words = f"{split}: {member.id}{alike}"
-                yield _picture(Image.open(io.BytesIO(record["image"])), words)
-                break
-            place -= shard.num_examples
-        if member.set:
-            yield f"<figure><figcaption>{html.escape(f'{member.set}: {member.id}')}</figcaption>"
-            yield "</figure>"
+def _read_record(shards: Sequence[Shard], place: int) -> dict[str, bytes]:
+    """The record at a place in its split."""
+    ends = list(itertools.accumulate(shard.num_examples for shard in shards))
+    number = bisect.bisect_right(ends, place)
+    place_in_shard = place - ends[number] + shards[number].num_examples
+    frames = read_frames(tfds.core.Path(shards[number].path))
+    return read_features(next(itertools.islice(frames, place_in_shard, None)))
+
+
+def _member(member: Member, dataset: Dataset) -> str:
+    record = _read_record(dataset.shards[member.split], member.record)
+    words = f"{member.set} {member.split}: {member.id}".strip()
+    alike = f", {member.similarity} alike" if member.similarity else ""
+    return _picture(Image.open(io.BytesIO(record["image"])), words + alike)
+
+
+def _duplicates(dataset: Dataset) -> Iterator[str]:
+    """A grid of pictures for each of some groups, those with evaluation images first."""
+    names = dataset.metadata["evaluation_sets"]
+    sets = {"": dataset, **{name: read_dataset(name) for name in names}}
+    groups = sorted(
+        read_duplicates(dataset), key=lambda group: -any(member.is_evaluation for member in group)
+    )
+    for group in groups[:_NUM_GROUPS]:
+        yield _grid(_member(member, sets[member.set]) for member in group[:_NUM_MEMBERS])
 
 
 def _tail(dataset: Dataset, split: str) -> str:
@@ -228,7 +240,6 @@ def render(dataset: Dataset, report: dict[str, Any]) -> str:
     split = shown_split(dataset)
     rows = [row for name, each in report["splits"].items() for row in _split_rows(name, each)]
     samples = itertools.islice(_records(dataset.shards[split]), _NUM_SAMPLES)
-    groups = itertools.islice(read_duplicates(dataset), _NUM_GROUPS)
     checksums = [pair for each in report["splits"].values() for pair in each["checksums"].items()]
     parts = [
         "<h1>What the data set holds</h1>",
@@ -238,7 +249,7 @@ def render(dataset: Dataset, report: dict[str, Any]) -> str:
         f"<h2>Taxonomy</h2>{_table(report['taxonomy'].items())}",
         f"<h2>Rejected</h2>{_table(report['rejects'].items() or [('none', '')])}",
         f"<h2>Near duplicates</h2>{_table(report['duplicates'].items())}",
-        *(_grid(_member_pictures(dataset, group)) for group in groups),
+        *_duplicates(dataset),
         f"<h2>Sample of {split}</h2>{_grid(_sample(record, dataset) for record in samples)}",
         f"<details><summary>SHA-256 of each shard</summary>{_table(checksums)}</details>",
     ]

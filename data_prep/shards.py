@@ -261,8 +261,6 @@ def write_shard(
 ) -> None:
     """Writes one shard, its thumbnails and its report, unless a former run finished it.
 
-    A shard of which images were rejected is written again: they may have been mended since.
-
     Args:
       key: which shard.
       paths: of its rows (see `read_shard`).
@@ -270,7 +268,7 @@ def write_shard(
       directory: the data set's.
       image_options: what is made of the pictures.
     """
-    if is_finished(directory, key) and not read_report(directory, key).rejects:
+    if is_finished(directory, key):
         return
     root = tfds.core.Path(directory)
     # A name of its own for each try: two workers may try the same shard on some runners.

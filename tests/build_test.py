@@ -1,4 +1,5 @@
 import hashlib
+import itertools
 import os
 import pathlib
 import re
@@ -13,7 +14,12 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from PIL import Image
 
+from data_prep import builder
 from data_prep import directory as directory_lib
+from data_prep.pipeline import PlanOptions
+from data_prep.report import Written
+from data_prep.shards import ShardReport, report_path, shard_keys
+from data_prep.sources.source import Reject, SourceOptions
 from revisit.data import records
 from revisit.errors import UserError
 
@@ -210,47 +216,82 @@ def kill_when(there, *given):
 def test_killed_at_any_moment_a_rerun_makes_the_same_bytes(photos, built, tmp_path):
     out = tmp_path / "data"
     given = arguments(photos, out, "--num_processes=2")
-    moments = [
-        lambda: (out / "plan.json").exists(),
-        lambda: any((out / ".build" / "rows").glob("run-*")),
-        lambda: any((out / ".build" / "rows").glob("examples-*")),
-        lambda: (out / ".build" / "counts.json").exists(),
-        lambda: any(out.glob(".build/*.tfrecord-*")),
-        lambda: len(list(out.glob("*.tfrecord-*"))) > 2,
-        lambda: (out / "rejects.csv").exists(),
-        lambda: (out / "report.json").exists(),
-    ]
-    killed = 0
-    for there in moments:
-        if kill_when(there, *given):  # the last moments may be over before they are seen
-            killed += 1
-            with pytest.raises(UserError, match="half-built"):
-                records.read_dataset(out)
-    assert killed >= 5
+    moments = {
+        "planned": lambda: (out / "plan.json").exists(),
+        "sorting": lambda: any((out / ".build" / "rows").glob("run-*")),
+        "merging": lambda: any((out / ".build" / "rows").glob("examples-*")),
+        "merged": lambda: (out / ".build" / "counts.json").exists(),
+        "writing a shard": lambda: any(out.glob(".build/*.tfrecord-*")),
+        "writing the third": lambda: len(list(out.glob("*.tfrecord-*"))) > 2,
+        "looking for duplicates": lambda: (out / "rejects.csv").exists(),
+        "listing duplicates": lambda: (out / ".build" / "pairs.json").exists(),
+        "drawing the report": lambda: (out / "report.json").exists(),
+    }
+    for moment, there in moments.items():
+        assert kill_when(there, *given), moment
+        with pytest.raises(UserError, match="half-built"):
+            records.read_dataset(out)
     finished = build(*given)
     assert finished.returncode == 0, finished.stderr
     assert digests(out) == digests(built[0])
     assert (out / "report.html").exists()
 
 
-def test_on_a_full_disk_it_says_so_and_goes_on_when_there_is_room(photos, built, tmp_path):
-    disk = tmp_path / "disk"
-    disk.mkdir()
+@pytest.fixture
+def disk(tmp_path):
+    """A folder that is a disk of its own, of 700 kB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=700k", "tmpfs", disk], stderr=subprocess.DEVNULL
+        ["mount", "-t", "tmpfs", "-o", "size=700k", "tmpfs", folder], stderr=subprocess.DEVNULL
     )
     if mounted.returncode:
         pytest.skip("needs to mount a small disk")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def resize(disk, size):
+    subprocess.run(["mount", "-o", f"remount,size={size}", disk], check=True)
+
+
+def test_on_a_full_disk_it_says_so_and_goes_on_when_there_is_room(photos, built, disk):
+    given = arguments(photos, disk / "data", "--num_processes=1")
+    line = error_line(*given)
+    assert f"no space is left on the disk of --out={disk / 'data'}: make room" in line
+    resize(disk, "64m")
+    finished = build(*given)
+    assert finished.returncode == 0, finished.stderr
+    assert digests(disk / "data") == digests(built[0])
+
+
+def find_mistake(options):
+    """The words of the UserError that a build in this process ends with; "" if it is whole."""
     try:
-        given = arguments(photos, disk / "data", "--num_processes=1")
-        line = error_line(*given)
-        assert f"no space is left on the disk of --out={disk / 'data'}: make room" in line
-        subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
-        finished = build(*given)
-        assert finished.returncode == 0, finished.stderr
-        assert digests(disk / "data") == digests(built[0])
-    finally:
-        subprocess.run(["umount", "-l", disk], check=True)
+        builder.build(options, {})
+    except UserError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.slow
+def test_whenever_the_disk_is_full_it_says_so_and_goes_on(photos, disk, tmp_path):
+    (tmp_path / "labels.csv").write_text("path,labels\n0.png,dog\n1.png,cat\n")
+    source = SourceOptions(manifest=str(tmp_path / "labels.csv"), images=str(photos))
+    options = builder.BuildOptions("manifest", source, str(tmp_path / "data"), PlanOptions(), 0, 1)
+    builder.build(options, {})
+    out = disk / "data"
+    last_files = set()
+    for num_pages in itertools.count(2):  # each file takes at least one
+        resize(disk, f"{4 * num_pages}k")
+        mistake = find_mistake(options._replace(out=str(out)))
+        if not mistake:
+            break
+        assert "no space is left on the disk of --out=" in mistake
+        newest = max(out.rglob("*"), key=lambda path: (path.stat().st_mtime_ns, path.is_file()))
+        last_files.add(newest.name.partition(".")[0].partition("-")[0])
+    assert {"run", "examples", "revisit", "pairs", "duplicates", "report"} <= last_files
+    assert digests(out) == digests(tmp_path / "data")
 
 
 def test_a_file_that_may_not_grow_is_explained_too(photos, tmp_path):
@@ -329,6 +370,22 @@ def test_a_flag_that_nobody_knows_is_status_2(photos, tmp_path):
     finished = build(*arguments(photos, tmp_path / "data", "--sed=1"))
     assert finished.returncode == 2
     assert "'sed'" in finished.stderr
+
+
+def test_images_of_a_former_run_are_not_counted_as_this_one_s(tmp_path):
+    out = str(tmp_path / "data")
+    directory_lib.begin(out, {})
+    keys = shard_keys({"train": 30}, 10)
+    report = ShardReport(num_examples=10)
+    report_path(out, keys[0]).write_text(report.to_json())
+    spoilt = ShardReport(num_examples=9, rejects=[Reject("labels.csv:2", "1.png", "empty file")])
+    report_path(out, keys[1]).write_text(spoilt.to_json())
+    measure = builder._Measure(out, 10)
+    assert measure() == Written(before=0, now=0, wanted=0)
+    (tmp_path / "data" / ".build" / "counts.json").write_text('{"train": 30}')
+    assert measure() == Written(before=10, now=0, wanted=30)
+    report_path(out, keys[1]).write_text(report.to_json())
+    assert measure() == Written(before=10, now=10, wanted=30)
 
 
 def test_what_a_stopped_run_left_is_tidied_up(tmp_path):

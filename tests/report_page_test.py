@@ -1,7 +1,9 @@
 """report.json's figures are those of the data, and report.html shows them without a network."""
 
+import base64
 import csv
 import hashlib
+import io
 import json
 import re
 
@@ -84,4 +86,27 @@ def test_the_page_needs_no_network_and_escapes_names(built):
     assert "<b>cat" not in page
     assert "&lt;b&gt;cat" in page
     assert "validation: mirrored.png" in page
+    assert page.index("validation: mirrored.png") < page.index("Sample of train")
     assert "train: 0.png, 1.0 alike" in page
+
+
+def test_both_sides_of_an_evaluation_duplicate_are_shown(built, tmp_path):
+    root = built.parent
+    (tmp_path / "labels.csv").write_text("path,labels\n7.png,dog\n0.png,dog\n")
+    source = SourceOptions(manifest=str(tmp_path / "labels.csv"), images=str(root))
+    plan = PlanOptions(validation_fraction=0)
+    options = builder.BuildOptions(
+        "manifest", source, str(tmp_path / "data"), plan, 0.1, 1, (str(built),)
+    )
+    builder.build(options, {})
+    page = (tmp_path / "data" / "report.html").read_text()
+    (grid,) = re.findall('<div class="grid">(?:(?!</div>).)*mirrored.png.*?</div>', page)
+    pictures = re.findall('<img alt="([^"]*)" src="data:image/jpeg;base64,([^"]*)"', grid)
+    sides = {words: read_pixels(base64.b64decode(encoded)) for words, encoded in pictures}
+    assert list(sides) == [f"{built} validation: mirrored.png", "train: 0.png, 1.0 alike"]
+    mirrored, own = sides.values()
+    assert np.abs(mirrored[:, ::-1] - own).mean() < 3  # grey levels: JPEG's loss
+
+
+def read_pixels(encoded):
+    return np.asarray(Image.open(io.BytesIO(encoded)), np.float32)

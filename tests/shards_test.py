@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from data_prep import images, shards, sorting
+from data_prep.directory import find_finished
 from data_prep.labels import Labels
 from data_prep.shards import Example, ShardKey
 from data_prep.sources.source import Annotations, Object, Picture, Reject, Row, Source
@@ -136,11 +137,13 @@ def test_a_finished_shard_is_not_read_again(directory):
     assert seen == ["id0", "id1"]
 
 
-def test_a_shard_with_rejects_is_tried_again(directory):
+def test_a_shard_with_rejects_is_forgotten_by_the_next_run(directory):
     write_shard(directory, make_source(), "broken", "2")
     assert len(read_shard(directory)) == 1
+    assert find_finished(directory) == set()
     write_shard(directory, make_source(), "1", "2")
     assert len(read_shard(directory)) == 2
+    assert find_finished(directory) == {KEY.name}
 
 
 def test_an_unknown_label_of_a_box_is_a_reject(directory):
