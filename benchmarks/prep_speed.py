@@ -5,7 +5,8 @@
 One core: reading, checking and writing full-size JPEGs against decoding them alone, with Pillow and
 with TensorFlow. The whole command: against a Beam builder of TensorFlow Datasets that writes the
 same pictures, which checks none. Memory: the largest sum of all processes of a build, of 10,000 and
-of 100,000 rows. Without --photographs it makes its own, 500 x 375 pixels.
+of 100,000 rows. Labels: what a record takes for them. Without --photographs it makes its own,
+500 x 375 pixels.
 """
 
 import glob
@@ -16,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from absl import app, flags
@@ -27,11 +28,14 @@ from data_prep import shards, sorting
 from data_prep.labels import close_labels
 from data_prep.sources.manifest import make_source
 from data_prep.sources.source import Row, SourceOptions
+from revisit.data import records
+from revisit.data.records import Contents
 
 _PHOTOGRAPHS = flags.DEFINE_string("photographs", "", "folder of JPEGs; makes its own if empty")
 _NUM_SELF_MADE = 50
 _NUM_ROWS = 1500  # of the whole command
 _NUM_TINY = (10_000, 100_000)  # rows whose memory is compared
+_NUM_CLASSES = 18_291  # the paper's, of JFT
 _CORES = len(os.sched_getaffinity(0))
 
 
@@ -65,19 +69,13 @@ def _write_folder(directory: str, pictures: Sequence[bytes], num_rows: int) -> s
     return directory
 
 
-def _decode_all(pictures: Sequence[bytes]) -> None:
-    for picture in pictures:
-        Image.open(io.BytesIO(picture)).load()
-
-
-def _tensorflow_seconds(pictures: Sequence[bytes]) -> float:
+def _tensorflow_decoder() -> Callable[[bytes], object]:
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    return table.median_seconds(
-        [lambda: [tf.io.decode_jpeg(picture) for picture in pictures]], repeats=7
-    )[0]
+    decoder: Callable[[bytes], object] = tf.io.decode_jpeg
+    return decoder
 
 
 def _compare_decoding(pictures: Sequence[bytes], directory: str) -> None:
@@ -94,8 +92,16 @@ def _compare_decoding(pictures: Sequence[bytes], directory: str) -> None:
         shards.report_path(directory, key).unlink(missing_ok=True)
         shards.write_shard(key, [path], source, directory)
 
-    ours, pillow = table.median_seconds([prepare, lambda: _decode_all(pictures)], repeats=7)
-    for name, seconds in (("Pillow", pillow), ("TensorFlow", _tensorflow_seconds(pictures))):
+    decode = _tensorflow_decoder()
+    ours, pillow, tensorflow = table.median_seconds(
+        [
+            prepare,
+            lambda: [Image.open(io.BytesIO(picture)).load() for picture in pictures],
+            lambda: [decode(picture) for picture in pictures],
+        ],
+        repeats=7,
+    )
+    for name, seconds in (("Pillow", pillow), ("TensorFlow", tensorflow)):
         rates = [len(pictures) / each for each in (ours, seconds)]
         what = f"prepared on one core, decoding alone ({name}), images/s"
         table.row(what, f"{rates[0]:.0f}", f"{rates[1]:.0f}", rates[0] / rates[1], ">= 0.8")
@@ -169,12 +175,22 @@ def _compare_memory(directory: str) -> None:
     table.row(what, f"{many >> 20}", f"{few >> 20}", many / few, "<= 1.25")
 
 
+def _measure_labels() -> None:
+    ids = np.sort(np.random.default_rng(0).choice(_NUM_CLASSES, 30, replace=False))
+    for name, confidence in (("all sure", 1.0), ("with confidences", 0.9)):
+        labels = {"leaf": ids[:5], "positive": ids, "confidence": [confidence] * 30, "negative": ()}
+        record = records.encode_record({"id": "", "image": b"", "labels": labels}, Contents())
+        what = f"5 labels closed to 30 of {_NUM_CLASSES:,}, {name}, bytes"
+        table.row(what, f"{len(record)}", "200", len(record) / 200, "<= 1")
+
+
 def main(argv: Sequence[str]) -> None:
     """Prints the table."""
     del argv
     folder = _PHOTOGRAPHS.value
     pictures = _read_photographs(folder) if folder else _make_photographs()
     table.header("data_prep on photographs")
+    _measure_labels()
     with tempfile.TemporaryDirectory() as scratch:
         _compare_decoding(pictures, f"{scratch}/one_core")
         _compare_tfds(pictures, f"{scratch}/command")

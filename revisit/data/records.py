@@ -29,8 +29,9 @@ nested random subsets:
       is_crowd      [P] bool; many people, without keypoints
 
 With 5 leaves and 30 closed labels of 18,291 classes, all of a record but its id and image takes
-less than 200 bytes, names of the fields included; about 320 where confidences are not all 1, which
-take 4 bytes each: an ancestor's could be found again only with the taxonomy at hand.
+195 bytes, names of the fields included; 318 where confidences are not all 1, which take 4 bytes
+each: an ancestor's could be found again only with the taxonomy at hand. benchmarks.prep_speed has
+both.
 
 A directory holds `revisit-<split>.tfrecord-00000-of-00008`, `features.json`, `dataset_info.json`,
 `metadata.json` (TFDS's), `taxonomy.json`, `rejects.csv` and `duplicates.csv` (near duplicates: see
