@@ -161,11 +161,24 @@ def test_an_image_that_can_t_be_used_is_a_reject(image, reason, read):
     assert reason in reject.reason
 
 
+NOT_COCO = {
+    "[1, 2]": "captions.json is not a JSON object",
+    '{"images": [3], "categories": []}': r"images\[0\] is not an object: not COCO's form",
+    '{"images": [], "categories": [{"id": 1}]}': r"categories\[0\] is not an object with id and name",
+    '{"images": [], "categories": [], "annotations": null}': "has no list 'annotations'",
+    '{"images": [], "categories": [], "annotations": [7]}': r"annotations\[0\] is not an object",
+}
+
+
 def test_files_that_are_not_coco_s_boxes_are_one_clear_line(read, tmp_path):
     (tmp_path / "captions.json").write_text('{"images": [], "annotations": []}')
     options = SourceOptions(manifest=str(tmp_path / "captions.json"), images=str(tmp_path))
-    with pytest.raises(UserError, match="captions.json has no lists 'images' and 'categories': "):
+    with pytest.raises(UserError, match="captions.json has no list 'categories': "):
         make_source(options)
+    for content, words in NOT_COCO.items():
+        (tmp_path / "captions.json").write_text(content)
+        with pytest.raises(UserError, match=words):
+            make_source(options)
     (tmp_path / "captions.json").write_text("{")
     with pytest.raises(UserError, match="captions.json can't be read as JSON"):
         make_source(options)

@@ -1,4 +1,6 @@
+import gzip
 import json
+import lzma
 import pickle
 
 import numpy as np
@@ -198,11 +200,26 @@ def test_a_bad_state_is_a_reject(cells, reason, read):
         (b"1.jpg,dog\n2.jpg,cat\n", "labels.csv:1 has the columns 1.jpg, dog: .* needs a header"),
         (b"path,labels,path\n1.jpg,dog,2.jpg\n", "each name once"),
         (b"path,labels\n1.jpg,\n", "has no row with a label"),
+        (gzip.compress(b"path,labels\n1.jpg,dog\n")[:-9], "labels.csv.gz can't be read: "),
+        (b"path,labels\n1.jpg,dog\n", "labels.csv.gz can't be read: Not a gzipped file"),
     ],
 )
 def test_a_file_that_is_no_manifest_is_one_clear_line(content, words, read):
     with pytest.raises(UserError, match=words):
-        read(content)
+        read(content, "labels.csv.gz" if "gz" in words else "labels.csv")
+
+
+def test_a_json_array_is_one_clear_line(read):
+    with pytest.raises(UserError, match="labels.json:2 begins a JSON array: write JSON Lines"):
+        read('\n[\n{"path": "1.jpg", "labels": ["dog"]}\n]\n', "labels.json")
+
+
+@pytest.mark.parametrize("ending, pack", [("gz", gzip.compress), ("XZ", lzma.compress)])
+def test_a_manifest_may_be_compressed(ending, pack, read):
+    (row,) = rows_of(read(pack("path,labels\nü 1.jpg,dog\n".encode()), f"labels.csv.{ending}"))
+    assert (row.reference, row.positives) == ("ü 1.jpg", (("dog", 1.0),))
+    (row,) = rows_of(read(pack(b'{"path": "1.jpg", "labels": [7]}'), f"labels.JSONL.{ending}"))
+    assert row.positives == (("7", 1.0),)
 
 
 def test_missing_files_and_folders_are_named(tmp_path, read):

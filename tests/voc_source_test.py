@@ -102,11 +102,12 @@ def save_mask(root, mask, mode):
 
 
 def test_a_mask_comes_with_the_picture(root):
-    save_mask(root, [[0, 20], [255, 1]], "P")
+    pixels = np.resize([0, 20, 255, 1], (50, 100))
+    save_mask(root, pixels, "P")
     source = pickle.loads(pickle.dumps(read(root, "Segmentation/val")))
     (row,) = source.rows()
     picture = source.read(row)
-    assert picture.annotations.mask.tolist() == [[0, 20], [255, 1]]
+    assert picture.annotations.mask.tolist() == pixels.tolist()
     assert len(picture.annotations.objects) == 1
     assert picture.encoded == b"pixels"
     assert source.contents.mask
@@ -118,12 +119,28 @@ def test_a_mask_that_is_none_is_refused(root):
     (row,) = source.rows()
     with pytest.raises(FileNotFoundError, match="SegmentationClass/a.png"):
         source.read(row)
-    save_mask(root, [[0, 21]], "L")
+    pixels = np.resize([0, 21], (50, 100))
+    save_mask(root, pixels, "L")
     with pytest.raises(ValueError, match="a mask with value 21: VOC has 0 to 20, and 255"):
         source.read(row)
-    save_mask(root, [[0, 21]], "RGB")
+    save_mask(root, pixels, "RGB")
     with pytest.raises(ValueError, match="a mask in RGB: expected a palette's numbers"):
         source.read(row)
+    save_mask(root, pixels.T, "L")
+    with pytest.raises(ValueError, match="a mask of 50x100 pixels, its annotation says 100x50"):
+        source.read(row)
+
+
+@pytest.mark.parametrize("damage", [lambda png: png[:60], lambda png: png[:50] + b"x" + png[51:]])
+def test_a_broken_mask_is_refused(damage, root):
+    source = read(root, "Segmentation/val")
+    (row,) = source.rows()
+    save_mask(root, np.random.default_rng(0).integers(0, 21, (50, 100)), "L")
+    path = root / "SegmentationClass" / "a.png"
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises((OSError, ValueError)) as raised:
+        source.read(row)
+    assert str(path) in str(raised.value)
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,12 @@ from revisit.data.records import KEYPOINTS, Contents
 from revisit.data.taxonomy import Taxonomy, make_taxonomy
 from revisit.errors import UserError
 
+# What a file holds -> what each entry must have for the file to mean anything.
+_LISTS: dict[str, set[str]] = {
+    "images": set(),
+    "annotations": set(),
+    "categories": {"id", "name"},
+}
 _NO_SUPERCATEGORY = (None, "", "none")  # the last as Roboflow writes it
 
 Json = Mapping[str, Any]
@@ -86,10 +92,22 @@ def _load(path: str) -> dict[str, Any]:
             content = json.load(file, object_hook=_forget_outline)
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path} can't be read as JSON: {error}") from None
-    keys = ("images", "categories")
-    if not isinstance(content, dict) or not all(isinstance(content.get(key), list) for key in keys):
-        raise UserError(f"{path} has no lists 'images' and 'categories': not COCO's form")
+    if not isinstance(content, dict):
+        raise UserError(f"{path} is not a JSON object: not COCO's form")
+    content = {"annotations": [], **content}
+    for key, fields in _LISTS.items():
+        _check_list(path, content, key, fields)
     return content
+
+
+def _check_list(path: str, content: Json, key: str, fields: set[str]) -> None:
+    entries = content.get(key)
+    if not isinstance(entries, list):
+        raise UserError(f"{path} has no list {key!r}: not COCO's form")
+    for place, entry in enumerate(entries):
+        if not (isinstance(entry, dict) and fields <= entry.keys()):
+            form = f"an object with {' and '.join(sorted(fields))}" if fields else "an object"
+            raise UserError(f"{path}: {key}[{place}] is not {form}: not COCO's form")
 
 
 def _box(annotation: Json, size: _Size) -> Box:
@@ -176,7 +194,7 @@ def _read_image(
 def _file_rows(file: _File, known: Taxonomy) -> Iterator[Row | Reject]:
     content = _load(file.path)
     of_image = collections.defaultdict(list)
-    for annotation in content.get("annotations", []):
+    for annotation in content["annotations"]:
         of_image[annotation.get("image_id")].append(annotation)
     for image in content["images"]:
         id_ = image.get("id")

@@ -16,6 +16,8 @@ JSON Lines (*.jsonl):
 
     {"path": "a/1.jpg", "labels": ["dog", {"name": "pet", "confidence": 0.7}], "negatives": ["cat"]}
 
+Either may be compressed: labels.csv.gz, labels.jsonl.xz.
+
 VISSL's pairs of NumPy files, `--manifest=train_images.npy,train_labels.npy`: [N] paths, and [N]
 class numbers, or [N, C] of 1 (there), 0 (not there) and -1 (unknown). A class's name is its number;
 the split is a word of the first file's name.
@@ -46,7 +48,7 @@ from data_prep.sources.fields import (
 )
 from data_prep.sources.files import absolute_path, find_files, read_picture
 from data_prep.sources.source import Reject, Row, Source, SourceOptions, find_split
-from data_prep.sources.tables import check_text, read_cells, read_lines
+from data_prep.sources.tables import check_text, ending, read_cells, read_lines
 from data_prep.sources.taxonomies import make_flat_taxonomy, read_taxonomy
 from revisit.data.records import Contents
 from revisit.errors import UserError
@@ -180,6 +182,11 @@ def _check_csv(paths: Sequence[str]) -> None:
 def _check_json(paths: Sequence[str]) -> None:
     for path in paths:
         check_text(path)
+        line, text = next(read_lines(path), (0, ""))
+        if text.startswith("["):
+            raise UserError(
+                f"{path}:{line} begins a JSON array: write JSON Lines, an object a line"
+            )
 
 
 class _Form(NamedTuple):
@@ -210,7 +217,7 @@ class _Table(NamedTuple):
 
     @property
     def form(self) -> _Form:
-        return _FORMS.get(os.path.splitext(self.paths[0])[1].lower(), _CSV)
+        return _FORMS.get(ending(self.paths[0]), _CSV)
 
 
 def _located_row(table: _Table, entry: _Entry, known: Collection[str], origin: str) -> Row:

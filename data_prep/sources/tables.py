@@ -1,17 +1,28 @@
 """Text files that people bring: UTF-8, with or without a byte order mark, any line ends; compressed
-where the name ends in .xz."""
+where the name ends in .gz or .xz."""
 
 import csv
+import gzip
 import lzma
 import os
+import zlib
 from collections.abc import Iterator
 from typing import IO, Any
 
 from revisit.errors import UserError
 
 
+_OPENERS: dict[str, Any] = {".gz": gzip.open, ".xz": lzma.open}
+
+
 def _opener(path: str) -> Any:
-    return lzma.open if path.endswith(".xz") else open
+    return _OPENERS.get(os.path.splitext(path)[1].lower(), open)
+
+
+def ending(path: str) -> str:
+    """The ending of a file's name in lower case; of `labels.jsonl.gz`, that of what is packed."""
+    name, last = os.path.splitext(path.lower())
+    return os.path.splitext(name)[1] if last in _OPENERS else last
 
 
 def open_text(path: str) -> IO[str]:
@@ -24,10 +35,18 @@ def check_text(path: str) -> None:
     """Reads a file once, so that what is not text is one clear line before any work starts.
 
     Raises:
-      UserError: no such file, or bytes that are not UTF-8 (the line is named).
+      UserError: no such file, one that can't be unpacked, or bytes that are not UTF-8 (the line is
+        named).
     """
     if not os.path.isfile(path):
         raise UserError(f"no file at {path!r}: check the path")
+    try:
+        _check_lines(path)
+    except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
+        raise UserError(f"{path} can't be read: {error}") from None
+
+
+def _check_lines(path: str) -> None:
     with _opener(path)(path, "rb") as file:
         for number, line in enumerate(file, 1):
             try:

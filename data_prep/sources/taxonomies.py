@@ -22,7 +22,6 @@ WordNet's `data.noun`, ImageNet's `wordnet.is_a.txt`, and Tencent ML-Images'
 """
 
 import json
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -31,7 +30,7 @@ import yaml
 
 from data_prep.sources import wordnet
 from data_prep.sources.source import Reject, Row
-from data_prep.sources.tables import check_text, open_text, read_cells, read_lines
+from data_prep.sources.tables import check_text, ending, open_text, read_cells, read_lines
 from revisit.data.taxonomy import ClassGraph, Taxonomy, make_taxonomy, read_graph
 from revisit.errors import UserError
 
@@ -196,10 +195,10 @@ def read_classes(path: str) -> ClassGraph:
       UserError: no such file, or not a form we know.
     """
     check_text(path)
-    ending = os.path.splitext(path.removesuffix(".xz"))[1].lower()
-    if ending not in _READERS:
+    kind = ending(path)
+    if kind not in _READERS:
         raise UserError(f"{path!r}: a taxonomy file ends in one of {', '.join(_READERS)}")
-    return _READERS[ending](path)
+    return _READERS[kind](path)
 
 
 def read_taxonomy(path: str) -> Taxonomy:

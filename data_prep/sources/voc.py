@@ -142,11 +142,21 @@ def _rows(entries: Sequence[_Entry], known: Collection[str]) -> Iterator[Row | R
             yield Reject(entry.origin, entry.name, str(error))
 
 
-def _read_mask(path: str) -> npt.NDArray[np.uint8]:
+def _decode_mask(path: str, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
     with Image.open(path) as image:
         if image.mode not in ("P", "L"):
             raise ValueError(f"{path} is a mask in {image.mode}: expected a palette's numbers")
-        mask = np.asarray(image)
+        if image.size != size[::-1]:  # asked before its pixels get memory
+            found, wanted = f"{image.width}x{image.height}", f"{size[1]}x{size[0]}"
+            raise ValueError(f"{path} is a mask of {found} pixels, its annotation says {wanted}")
+        try:
+            return np.asarray(image)
+        except SyntaxError as error:  # Pillow's word for broken PNG
+            raise ValueError(f"{path} can't be decoded: {error}") from error
+
+
+def _read_mask(path: str, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    mask = _decode_mask(path, size)
     values = np.unique(mask)
     strange = values[(values >= len(MASK_CLASSES)) & (values != _VOID)]
     if strange.size:
@@ -157,9 +167,11 @@ def _read_mask(path: str) -> npt.NDArray[np.uint8]:
 def _read_with_mask(follow_links: bool, row: Row) -> Picture:
     picture = read_picture("", follow_links, row)
     root = os.path.dirname(os.path.dirname(row.reference))
-    mask = _read_mask(os.path.join(root, "SegmentationClass", f"{row.id}.png"))
-    assert row.annotations is not None
-    return picture._replace(annotations=row.annotations._replace(mask=mask))
+    annotations = row.annotations
+    assert annotations is not None and annotations.size is not None
+    path = os.path.join(root, "SegmentationClass", f"{row.id}.png")
+    mask = _read_mask(path, annotations.size)
+    return picture._replace(annotations=annotations._replace(mask=mask))
 
 
 def _root(path: str, images: str) -> str:
