@@ -11,7 +11,6 @@ from typing import IO, Any
 
 from revisit.errors import UserError
 
-
 _OPENERS: dict[str, Any] = {".gz": gzip.open, ".xz": lzma.open}
 
 

@@ -168,7 +168,8 @@ def _read_with_mask(follow_links: bool, row: Row) -> Picture:
     picture = read_picture("", follow_links, row)
     root = os.path.dirname(os.path.dirname(row.reference))
     annotations = row.annotations
-    assert annotations is not None and annotations.size is not None
+    assert annotations is not None
+    assert annotations.size is not None
     path = os.path.join(root, "SegmentationClass", f"{row.id}.png")
     mask = _read_mask(path, annotations.size)
     return picture._replace(annotations=annotations._replace(mask=mask))
