@@ -1,81 +1,34 @@
 """Near duplicates are found among photographs and pictures that the test makes itself."""
 
-import io
 import pathlib
+import re
 
-import apache_beam as beam
 import numpy as np
 import pytest
-from PIL import Image, ImageEnhance
+from PIL import Image
 
+from benchmarks.duplicate_recall import (
+    CHANGES,
+    find_pairs,
+    make_picture,
+    measure_change,
+    write_pictures,
+)
 from data_prep import builder, duplicates, thumbnails
 from data_prep import directory as directory_lib
 from data_prep.builder import BuildOptions
 from data_prep.duplicates import File, Pair
-from data_prep.pipeline import PlanOptions, WriteDuplicates
+from data_prep.pipeline import PlanOptions
 from data_prep.sources.source import SourceOptions
 from revisit.data.duplicates import dropped_records, read_duplicates
 from revisit.data.records import read_dataset
 from revisit.errors import UserError
 
 
-def coded(image, quality):
-    encoded = io.BytesIO()
-    image.save(encoded, "JPEG", quality=quality)
-    return Image.open(encoded).convert("RGB")
-
-
-def cropped(image, share):
-    width, height = image.size
-    left, top = round(width * share), round(height * share)
-    return image.crop((left, top, width - left, height - top))
-
-
-CHANGES = {
-    "as it is": lambda image: image,
-    "JPEG quality 30": lambda image: coded(image, 30),
-    "JPEG quality 10": lambda image: coded(image, 10),
-    "half the size": lambda image: image.resize((image.width // 2, image.height // 2)),
-    "64 x 64": lambda image: coded(image.resize((64, 64)), 75),
-    "cropped by 1%": lambda image: cropped(image, 0.01),
-    "mirrored": lambda image: image.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
-    "darker": lambda image: ImageEnhance.Brightness(image).enhance(0.6),
-    "more contrast": lambda image: ImageEnhance.Contrast(image).enhance(1.4),
-    "grey": lambda image: image.convert("L"),
-}
-
-
-def picture(seed):
-    """A smooth picture of random colours, [120, 160, 3]."""
-    generator = np.random.default_rng(seed)
-    coarse = Image.fromarray(generator.integers(0, 256, (6, 8, 3), np.uint8))
-    return coarse.resize((160, 120), Image.Resampling.BICUBIC)
-
-
-def write(path, pictures):
-    pixels = [thumbnails.make_thumbnail(each) for each in pictures]
-    thumbnails.write_thumbnails(path, [f"{path.stem}/{n}" for n in range(len(pixels))], pixels)
-    return str(path)
-
-
 def find(paths, num_images):
     """The pairs that the pipeline gives, and for each band how many share a crowded key."""
-    directory = pathlib.Path(paths[0]).parent
-    (directory / ".build").mkdir(exist_ok=True)
-    files = [File(path, "", "train", 0) for path in paths]
-    with beam.Pipeline() as pipeline:
-        _ = pipeline | WriteDuplicates(files, str(directory), num_images)
-    pairs = directory_lib.read_found(str(directory), "pairs")
-    return [Pair(*each) for each in pairs], dict(directory_lib.read_found(directory, "crowded"))
-
-
-def recall_and_false(originals, changed, tmp_path):
-    """Share of the pairs (n, n) that are found, and the pairs (n, m) that are."""
-    paths = [write(tmp_path / "a.npz", originals), write(tmp_path / "b.npz", changed)]
-    pairs, _ = find(paths, 2 * len(originals))
-    places = [(pair.first & 0xFFFFFFFF, pair.second & 0xFFFFFFFF) for pair in pairs]
-    num_true = sum(first == second for first, second in places)
-    return num_true / len(originals), [each for each in places if each[0] != each[1]]
+    pairs = find_pairs(paths, num_images)
+    return pairs, dict(directory_lib.read_found(pathlib.Path(paths[0]).parent, "crowded"))
 
 
 # Pictures of few frequencies lose more hash bits at their edges than photographs do.
@@ -83,9 +36,9 @@ def recall_and_false(originals, changed, tmp_path):
     "change, least", [(name, 0.6 if "cropped" in name else 0.97) for name in CHANGES]
 )
 def test_changed_pictures_are_found_and_different_ones_are_not(change, least, tmp_path):
-    originals = [picture(seed) for seed in range(40)]
+    originals = [make_picture(seed) for seed in range(40)]
     changed = list(map(CHANGES[change], originals))
-    recall, false = recall_and_false(originals, changed, tmp_path)
+    recall, false = measure_change(originals, changed, tmp_path)
     assert recall >= least
     assert false == []
 
@@ -97,14 +50,39 @@ def test_changed_photographs_are_found(change, least, shared_data, tmp_path):
     folder = shared_data("11_imagenet-sample-images")
     originals = [Image.open(path).convert("RGB") for path in sorted(folder.iterdir())]
     changed = list(map(CHANGES[change], originals))
-    recall, false = recall_and_false(originals, changed, tmp_path)
+    recall, false = measure_change(originals, changed, tmp_path)
     assert recall >= least
     assert false == []
 
 
+# Of 10_jpeg-zoo: one picture each in many forms (modes, sizes, turned by EXIF), by name.
+FAMILIES = (
+    r"hopper(?!_bad_exif)",  # which is another picture
+    r"testimg|testorig",
+    r"(rgb|gray|cmyk)_pytorch",
+    r"(rgbalpha|grayalpha|palette)_pytorch",
+    r"iptc",
+)
+
+
+def test_the_same_picture_in_other_forms_is_one_group(shared_data, tmp_path):
+    source = SourceOptions(images=str(shared_data("10_jpeg-zoo")))
+    options = BuildOptions("image_folder", source, str(tmp_path / "data"), PlanOptions(), 1.0, 1)
+    builder.build(options, {})
+    names = np.concatenate([np.load(each)["ids"] for each in tmp_path.rglob("*.npz")])
+    groups = [
+        [member.id for member in group] for group in read_duplicates(read_dataset(options.out))
+    ]
+    for family in FAMILIES:
+        expected = sorted(name for name in names if re.match(family, name.rpartition("/")[2]))
+        assert len(expected) > 1
+        assert expected in map(sorted, groups), family
+
+
 def test_similarity_is_pearson_s_correlation_where_pictures_vary():
     first, second = (
-        np.stack([thumbnails.make_thumbnail(picture(n)) for n in ns]) for ns in ((0, 1), (2, 3))
+        np.stack([thumbnails.make_thumbnail(make_picture(n)) for n in ns])
+        for ns in ((0, 1), (2, 3))
     )
     flat = [pixels.reshape(2, -1) for pixels in (first, second)]
     mirrored = second[:, :, ::-1].reshape(2, -1)
@@ -116,13 +94,13 @@ def test_similarity_is_pearson_s_correlation_where_pictures_vary():
 
 def test_blank_pictures_are_alike_and_unlike_others():
     blank = np.stack([np.full((24, 24), grey, np.uint8) for grey in (0, 255)])
-    busy = np.stack([thumbnails.make_thumbnail(picture(n)) for n in (0, 1)])
+    busy = np.stack([thumbnails.make_thumbnail(make_picture(n)) for n in (0, 1)])
     assert duplicates.similarity(blank, blank[::-1]).tolist() == [1, 1]
     assert duplicates.similarity(blank, busy).max() < 0.2
 
 
 def test_a_mirrored_picture_has_the_same_keys():
-    pixels = np.stack([thumbnails.make_thumbnail(picture(n)) for n in range(20)])
+    pixels = np.stack([thumbnails.make_thumbnail(make_picture(n)) for n in range(20)])
     keys, mirrored = (
         np.stack(list(duplicates.band_keys(duplicates.hash_bits(each), 20)))
         for each in (pixels, pixels[:, :, ::-1])
@@ -132,7 +110,7 @@ def test_a_mirrored_picture_has_the_same_keys():
 
 def test_many_blank_pictures_are_one_group_in_linear_time(tmp_path):
     blanks = [Image.new("RGB", (8, 8), "white")] * 600
-    pairs, crowded = find([write(tmp_path / "blank.npz", blanks)], 600)
+    pairs, crowded = find([write_pictures(tmp_path / "blank.npz", blanks)], 600)
     assert len(pairs) < 600 * duplicates.WINDOW
     assert set(crowded.values()) == {600}
     files = [File("blank.npz", "", "train", 0)]
@@ -179,9 +157,11 @@ def test_groups_hold_what_pairs_connect_and_one_picture_of_the_set_at_least():
 
 
 def test_the_pairs_are_the_same_however_files_are_cut(tmp_path):
-    pictures = [picture(seed % 30) for seed in range(60)]
-    whole, _ = find([write(tmp_path / "all.npz", pictures)], 60)
-    halves = [write(tmp_path / f"{n}.npz", pictures[30 * n : 30 * n + 30]) for n in range(2)]
+    pictures = [make_picture(seed % 30) for seed in range(60)]
+    whole, _ = find([write_pictures(tmp_path / "all.npz", pictures)], 60)
+    halves = [
+        write_pictures(tmp_path / f"{n}.npz", pictures[30 * n : 30 * n + 30]) for n in range(2)
+    ]
     cut, _ = find(halves, 60)
     assert sorted(pair.first for pair in whole) == list(range(30))
     places = [
@@ -206,9 +186,9 @@ def build(root, name, pictures, evaluation_sets=()):
 
 
 def test_a_build_lists_what_it_shares_with_an_evaluation_set(tmp_path):
-    test = build(tmp_path, "test", [picture(seed) for seed in range(12)])
-    mirrored = CHANGES["mirrored"](picture(3))
-    pictures = [picture(seed) for seed in range(20, 38)] + [mirrored, picture(25)]
+    test = build(tmp_path, "test", [make_picture(seed) for seed in range(12)])
+    mirrored = CHANGES["mirrored"](make_picture(3))
+    pictures = [make_picture(seed) for seed in range(20, 38)] + [mirrored, make_picture(25)]
     train = build(tmp_path, "train", pictures, [test])
     dataset = read_dataset(train)
     shared, repeated = read_duplicates(dataset)
@@ -224,7 +204,7 @@ def test_a_build_lists_what_it_shares_with_an_evaluation_set(tmp_path):
 
 
 def test_an_evaluation_set_without_thumbnails_is_named(tmp_path):
-    test = build(tmp_path, "test", [picture(0)])
+    test = build(tmp_path, "test", [make_picture(0)])
     next((test / "thumbnails").iterdir()).unlink()
     with pytest.raises(UserError, match=r"--evaluation_sets=.*test has no .*npz: build it again"):
-        build(tmp_path, "train", [picture(1)], [test])
+        build(tmp_path, "train", [make_picture(1)], [test])
