@@ -138,9 +138,8 @@ def test_a_broken_mask_is_refused(damage, root):
     save_mask(root, np.random.default_rng(0).integers(0, 21, (50, 100)), "L")
     path = root / "SegmentationClass" / "a.png"
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises((OSError, ValueError)) as raised:
+    with pytest.raises(ValueError, match="SegmentationClass/a.png can't be decoded: "):
         source.read(row)
-    assert str(path) in str(raised.value)
 
 
 @pytest.mark.parametrize(

@@ -183,7 +183,7 @@ def _check_json(paths: Sequence[str]) -> None:
     for path in paths:
         check_text(path)
         line, text = next(read_lines(path), (0, ""))
-        if text.startswith("["):
+        if ending(path) == ".json" and text.startswith("["):
             raise UserError(
                 f"{path}:{line} begins a JSON array: write JSON Lines, an object a line"
             )

@@ -151,7 +151,7 @@ def _decode_mask(path: str, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
             raise ValueError(f"{path} is a mask of {found} pixels, its annotation says {wanted}")
         try:
             return np.asarray(image)
-        except SyntaxError as error:  # Pillow's word for broken PNG
+        except (OSError, SyntaxError) as error:  # the second is Pillow's word for broken PNG
             raise ValueError(f"{path} can't be decoded: {error}") from error
 
 
