@@ -67,6 +67,22 @@ def test_a_file_outside_the_classes_is_a_reject_and_a_hidden_one_is_nothing(tmp_
     assert rows["train/list.txt"].reason == "in no class's folder"
 
 
+@pytest.mark.parametrize("outer", ["photos", "data/photos"])
+@pytest.mark.parametrize("split", ["", "train/"])
+def test_folders_around_all_classes_mean_nothing(outer, split, tmp_path):
+    inner = {f"{split}dog/1.jpg": b"1", f"{split}cat/more/2.jpg": b"2"}
+    source = make_source(write(tmp_path, {f"{outer}/{path}": each for path, each in inner.items()}))
+    assert source.taxonomy.names == ("cat", "dog")
+    rows = sorted(source.rows())
+    assert [row.positives for row in rows] == [(("cat", 1.0),), (("dog", 1.0),)]
+    assert {row.split for row in rows} == {"train" if split else None}
+
+
+def test_a_lone_class_is_one(tmp_path):
+    for place, path in (("flat", "dog/1.jpg"), ("split", "train/dog/1.jpg")):
+        assert make_source(write(tmp_path / place, {path: b"1"})).taxonomy.names == ("dog",)
+
+
 def test_links_are_refused_unless_allowed(tmp_path):
     write(tmp_path / "elsewhere", {"dogs/1.jpg": b"1"})
     write(tmp_path / "images", {"dog/2.jpg": b"2"})
@@ -101,7 +117,7 @@ def test_folders_that_can_t_be_told_apart_are_one_clear_line(files, words, tmp_p
 
 @pytest.mark.parametrize("images", ["", "/nowhere", "/etc/passwd"])
 def test_what_is_no_folder_is_one_clear_line(images):
-    with pytest.raises(UserError, match=f"--images='{images}' is not a folder or tar archive"):
+    with pytest.raises(UserError, match=f"--images='{images}' is not a folder or uncompressed"):
         make_source(SourceOptions(images=images))
 
 

@@ -94,6 +94,12 @@ def test_a_broken_synset_archive_is_a_reject_and_the_others_are_read(options, tm
     assert len(found) == 4
 
 
+def test_another_member_of_the_whole_archive_is_a_reject(options, tmp_path):
+    (tmp_path / "whole.tar").write_bytes(make_tar({**SYNSETS, "notes.txt": b"hello"}))
+    rejects = [row for row in make_source(options).rows() if isinstance(row, Reject)]
+    assert rejects == [Reject("notes.txt", "notes.txt", "not the archive of a synset (*.tar)")]
+
+
 def test_a_whole_archive_that_is_cut_off_is_one_clear_line(options, tmp_path):
     whole = (tmp_path / "whole.tar").read_bytes()
     (tmp_path / "whole.tar").write_bytes(whole[:15_000])

@@ -46,6 +46,12 @@ def test_columns_in_any_order_and_case(read):
     assert row.negatives == ("cat", "cow")
 
 
+@pytest.mark.parametrize("given, split", [("TRAIN", "train"), ("Val", "validation"), ("", None)])
+def test_a_split_has_many_spellings(given, split, read):
+    (row,) = rows_of(read(f"path,labels,split\n1.jpg,dog,{given}\n"))
+    assert row.split == split
+
+
 def test_one_row_a_pair(read):
     content = "path,label,confidence\n1.jpg,dog;not split:3,0.5\n1.jpg,pet,\n"
     rows = rows_of(read(content))

@@ -153,7 +153,7 @@ def test_boxes_are_of_the_stored_pixels_whatever_exif_says(read, tmp_path):
     "line, reason",
     [
         ("a1,verification,/m/none,1", "unknown label '/m/none'"),
-        ("a1,machine,/m/dog,sure", "could not convert string to float: 'sure'"),
+        ("a1,machine,/m/dog,sure", "Confidence is not a number: 'sure'"),
         ("a1,machine,/m/dog,1.5", "confidence outside 0 to 1: 1.5"),
         ("a1,machine,/m/dog", "cells in this line: 3, in the header: 4"),
     ],

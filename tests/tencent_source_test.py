@@ -58,7 +58,7 @@ def test_a_picture_is_found_by_its_path_or_its_name(read, tmp_path):
         ("1.jpg 2:1", "unknown class index 2: the dictionary has 2"),
         ("1.jpg 1", "not index:confidence: '1'"),
         ("1.jpg dog:1", "not index:confidence: 'dog:1'"),
-        ("1.jpg 1:high", "could not convert string to float: 'high'"),
+        ("1.jpg 1:high", "not index:confidence: '1:high'"),
         ("../1.jpg 1:1", "leaves the folder of images"),
     ],
 )

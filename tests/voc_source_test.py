@@ -186,6 +186,14 @@ def test_an_image_without_a_usable_annotation_is_a_reject(content, reason, root)
     assert row.id == "b"
 
 
+def test_a_name_that_leaves_the_folders_is_a_reject(root):
+    (root.parent / "secret.xml").write_text(make_xml(make_object()))
+    write_list(root, "Main/train", "a", "../../secret")
+    row, reject = read(root).rows()
+    assert (row.id, reject.id) == ("a", "../../secret")
+    assert "leaves the folder of images" in reject.reason
+
+
 def test_wrong_lists_are_one_clear_line(root):
     with pytest.raises(UserError, match="needs --manifest=LISTS"):
         voc.make_source(SourceOptions())

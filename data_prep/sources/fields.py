@@ -143,6 +143,6 @@ def make_row(
         reference=path,
         positives=tuple((name, sure) for name, sure in statements if sure > 0),
         negatives=(*_negatives(fields), *(name for name, sure in statements if sure == 0)),
-        split=SPLIT_NAMES.get(split, split) or None,
+        split=SPLIT_NAMES.get(split.lower(), split) or None,
         origin=origin,
     )

@@ -2,13 +2,14 @@
 
 Where every folder at the top is named for a split (train, val, validation, test ...), each is one;
 else each is a class. All files below a class's folder, however deep, are its images; what is no
-image is rejected when it is read, and hidden files (`.name`) are left alone. Without --taxonomy
-the classes are the folders, sorted.
+image is rejected when it is read, and hidden files (`.name`) are left alone. A folder around them
+all, as archives have one (`photos/dog/1.jpg`), means nothing. Without --taxonomy the classes are
+the folders, sorted.
 """
 
 import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from data_prep.sources import archives
@@ -25,6 +26,14 @@ class _Root(NamedTuple):
 
     path: str
     follow_links: bool
+
+
+class _Layout(NamedTuple):
+    """What the folders mean: the first `num_outer` of a path nothing, the next its split if
+    `has_splits`, the next its class."""
+
+    num_outer: int
+    has_splits: bool
 
 
 class _File(NamedTuple):
@@ -54,17 +63,17 @@ def _list_files(root: _Root) -> Iterator[_File | Reject]:
         yield member if isinstance(member, Reject) else _File(*member)
 
 
-def _folders(path: str) -> list[str]:
-    return path.split("/")[:-1]
+def _folders(path: str) -> tuple[str, ...]:
+    return tuple(path.split("/")[:-1])
 
 
-def _rows(root: _Root, has_splits: bool) -> Iterator[Row | Reject]:
+def _rows(root: _Root, layout: _Layout) -> Iterator[Row | Reject]:
     for file in _list_files(root):
         if isinstance(file, Reject):
             yield file
             continue
-        before = [] if has_splits else [""]
-        split, name, *_ = [*before, *_folders(file.path), "", ""]
+        before = [] if layout.has_splits else [""]
+        split, name, *_ = [*before, *_folders(file.path)[layout.num_outer :], "", ""]
         if name:
             yield Row(
                 id=file.path,
@@ -77,27 +86,39 @@ def _rows(root: _Root, has_splits: bool) -> Iterator[Row | Reject]:
             yield Reject(file.path, file.path, "in no class's folder")
 
 
-def _find_classes(root: _Root) -> tuple[list[str], bool]:
-    """The names of the classes, and whether the folders at the top are splits.
+def _count_outer(folders: Collection[tuple[str, ...]]) -> int:
+    """How many folders stand around all that have images, before splits and classes begin."""
+    shared = os.path.commonprefix(list(folders))
+    if shared in folders:  # it has images itself: a class
+        shared = shared[:-1]
+    splits = (place for place, name in enumerate(shared) if name.lower() in SPLIT_NAMES)
+    return next(splits, len(shared))
+
+
+def _find_classes(root: _Root) -> tuple[list[str], _Layout]:
+    """The names of the classes, and what the folders mean.
 
     Raises:
       UserError: no folders, or splits beside other folders.
     """
     files = (file for file in _list_files(root) if isinstance(file, _File))
-    folders = {tuple(_folders(file.path)[:2]) for file in files} - {()}
+    found = {_folders(file.path) for file in files} - {()}
+    num_outer = _count_outer(found)
+    folders = {folder[num_outer : num_outer + 2] for folder in found}
     tops = {folder[0] for folder in folders}
     splits = {top for top in tops if top.lower() in SPLIT_NAMES}
     others = sorted(tops - splits)
     if not folders:
         raise UserError(f"--images={root.path} has no images in folders: expected root/class/file")
     if not splits:
-        return others, False
+        return others, _Layout(num_outer, has_splits=False)
     if others:
         raise UserError(
             f"--images={root.path} has the splits {', '.join(sorted(splits))} beside "
             f"{', '.join(map(repr, others[:3]))}: at the top all folders are splits, or none is"
         )
-    return sorted({folder[1] for folder in folders if len(folder) > 1}), True
+    names = {folder[1] for folder in folders if len(folder) > 1}
+    return sorted(names), _Layout(num_outer, has_splits=True)
 
 
 def make_source(options: SourceOptions) -> Source:
@@ -109,13 +130,13 @@ def make_source(options: SourceOptions) -> Source:
     path = options.images
     if not os.path.isdir(path) and not (os.path.isfile(path) and path.endswith(archives.ENDING)):
         raise UserError(
-            f"--images={path!r} is not a folder or tar archive: name the one of classes"
+            f"--images={path!r} is not a folder or uncompressed tar archive: name one of classes"
         )
     root = _Root(absolute_path(path), options.allow_outside_paths)
-    names, has_splits = _find_classes(root)
+    names, layout = _find_classes(root)
     return Source(
         taxonomy=read_taxonomy(options.taxonomy) if options.taxonomy else make_taxonomy(names, []),
         contents=Contents(),
-        rows=functools.partial(_rows, root, has_splits),
+        rows=functools.partial(_rows, root, layout),
         read=functools.partial(read_picture, root.path, root.follow_links),
     )

@@ -45,6 +45,12 @@ def _wnid(name: str) -> str:
     return posixpath.basename(name).removesuffix(ENDING)
 
 
+def _as_synset(member: Member | Reject) -> Member | Reject:
+    if isinstance(member, Reject) or member.name.endswith(ENDING):
+        return member
+    return Reject(member.name, member.name, f"not the archive of a synset (*{ENDING})")
+
+
 def _find_synsets(images: str) -> Iterator[Member | Reject]:
     """The archives of synsets: members of an archive, or files."""
     if os.path.isdir(images):
@@ -53,7 +59,7 @@ def _find_synsets(images: str) -> Iterator[Member | Reject]:
     for path in paths:
         first = next(list_members(whole_file(path)), None)
         if isinstance(first, Member) and first.name.endswith(ENDING):
-            yield from list_members(whole_file(path))
+            yield from map(_as_synset, list_members(whole_file(path)))
         else:
             yield Member(path, whole_file(path))
 

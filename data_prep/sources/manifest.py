@@ -254,7 +254,7 @@ def _find_tables(options: SourceOptions) -> list[_Table]:
     root = options.images or os.path.dirname(waiting[0])
     if not (os.path.isdir(root) or root.endswith(archives.ENDING)):
         raise UserError(
-            f"--images={options.images!r} is not a folder or tar archive: check the path"
+            f"--images={root!r} is not a folder or uncompressed tar archive: check the path"
         )
     tables = []
     while waiting:

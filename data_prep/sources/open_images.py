@@ -135,10 +135,17 @@ class _Statement(NamedTuple):
     drawn: Object | None = None
 
 
+def _number(line: _Line, column: str) -> float:
+    try:
+        return float(line.cells[column])
+    except ValueError:
+        raise ValueError(f"{column} is not a number: {line.cells[column]!r}") from None
+
+
 def _read_label(line: _Line, turns: int) -> _Statement:
     del turns
     cells = line.cells
-    confidence = float(cells["Confidence"])
+    confidence = _number(line, "Confidence")
     if not 0 <= confidence <= 1:
         raise ValueError(f"confidence outside 0 to 1: {confidence}")
     is_verified = cells["Source"] in _VERIFIED
@@ -149,7 +156,7 @@ def _read_label(line: _Line, turns: int) -> _Statement:
 
 def _read_box(line: _Line, turns: int) -> _Statement:
     cells = line.cells
-    box = clip_box([float(cells[side]) for side in ("YMin", "XMin", "YMax", "XMax")])
+    box = clip_box([_number(line, side) for side in ("YMin", "XMin", "YMax", "XMax")])
     name, is_group = cells["LabelName"], cells["IsGroupOf"] == "1"
     drawn = Object(_turn_box(box, turns), name, is_crowd=is_group)
     return _Statement(cells["ImageID"], line.origin, name, drawn=drawn)

@@ -13,6 +13,7 @@ is a word of the list's name (`train`, `val`).
 import functools
 import os
 import posixpath
+import re
 from collections.abc import Iterator, Sequence
 
 from data_prep.sources.fields import read_path
@@ -24,10 +25,12 @@ from data_prep.sources.taxonomies import read_taxonomy
 from revisit.data.records import Contents
 from revisit.errors import UserError
 
+_NUMBER = re.compile(r"-?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?")
+
 
 def _read_label(cell: str, names: Sequence[str]) -> tuple[str, float]:
-    index, colon, confidence = cell.partition(":")
-    if not colon or not index.isdecimal():
+    index, _, confidence = cell.partition(":")
+    if not index.isdecimal() or not _NUMBER.fullmatch(confidence):
         raise ValueError(f"not index:confidence: {cell!r}")
     if int(index) >= len(names):
         raise ValueError(f"unknown class index {index}: the dictionary has {len(names)}")

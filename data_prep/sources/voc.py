@@ -27,6 +27,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from data_prep.sources.boxes import clip_box
+from data_prep.sources.fields import read_path
 from data_prep.sources.files import absolute_path, find_files, read_picture
 from data_prep.sources.source import (
     Annotations,
@@ -120,6 +121,7 @@ def _image_path(annotation: ElementTree.Element, entry: _Entry) -> str:
 
 
 def _entry_rows(entry: _Entry, known: Collection[str]) -> Iterator[Row | Reject]:
+    read_path({"path": entry.name}, allow_outside=False)
     annotation = _parse(entry)
     read = list(_read_objects(annotation, entry, known))
     yield from (each for each in read if isinstance(each, Reject))

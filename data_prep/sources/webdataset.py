@@ -45,13 +45,19 @@ _Sample = dict[str, Span]  # a member's ending -> where it is
 def _read_class(sample: _Sample) -> list[Statement]:
     if "cls" not in sample:
         return []
-    return [Statement(read_span(sample["cls"]).decode().strip())]
+    try:
+        return [Statement(read_span(sample["cls"]).decode().strip())]
+    except UnicodeDecodeError:
+        raise ValueError("its .cls is not UTF-8") from None
 
 
 def _read_json(sample: _Sample) -> dict[str, Any]:
     if "json" not in sample:
         return {}
-    fields = json.loads(read_span(sample["json"]))
+    try:
+        fields = json.loads(read_span(sample["json"]))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"its .json can't be read: {error}") from None
     if not isinstance(fields, dict):
         raise ValueError("its .json is not an object")
     return fields
