@@ -8,6 +8,7 @@ smooth pictures of its own.
 """
 
 import io
+import logging
 import pathlib
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
@@ -127,6 +128,7 @@ def _read_photographs(folders: Iterable[str]) -> list[Image.Image]:
 def main(argv: Sequence[str]) -> None:
     """Prints the table."""
     del argv
+    logging.getLogger().setLevel(logging.WARNING)  # Beam tells of every pipeline otherwise
     pictures = _read_photographs(_PHOTOGRAPHS.value)
     pictures = pictures or [make_picture(seed) for seed in range(_NUM_SELF_MADE)]
     table.header(f"near duplicates of {len(pictures):,} pictures")
