@@ -1,14 +1,15 @@
 """What a task costs beside its backbone: the training step and inference, at the paper's sizes.
 
-    python -m benchmarks.task_step
+    python -m benchmarks.task_step [TASK ...]
 
-A row of ROWS a task, ResNet-50. The share outside the backbone is 1 - (time of the backbone's
-convolutions alone, forward and backward, on the step's own shapes) / (time of the step): heads,
-targets, losses and the optimizer (goal: below 0.25). A detector's conv5 works on crops of proposals
-and is a part of the backbone. Inference is end to end: from encoded images to the task's answer,
-decoding and non-maximum suppression included.
+A row of ROWS a task, ResNet-50, on few images a step, as a CPU can hold. The share outside the
+backbone is 1 - (time of the backbone's convolutions alone, forward and backward, on the step's own
+shapes) / (time of the step): heads, targets, losses and the optimizer (goal: below 0.25). A
+detector's conv5 works on crops of proposals and is a part of the backbone. Inference is end to end:
+from encoded images to the task's answer, decoding and non-maximum suppression included.
 """
 
+import sys
 import tempfile
 from collections.abc import Callable
 from typing import NamedTuple
@@ -18,13 +19,13 @@ import tf_keras as keras
 from ml_collections import ConfigDict
 
 from benchmarks import table
-from configs.paper import coco_detect
+from configs.paper import coco_detect, coco_pose, jft_pretrain, voc_segment
 from data_prep.builder import BuildOptions, build
 from data_prep.pipeline import PlanOptions
 from data_prep.sources.source import SourceOptions
 from revisit.data.images import to_model_range
 from revisit.training import loop
-from revisit.training.model import forward
+from revisit.training.model import predict
 from revisit.training.modes import resolve
 from revisit.training.strategies import make_strategy
 
@@ -34,24 +35,35 @@ GOAL = "<= 0.25"
 
 
 class Row(NamedTuple):
-    """A task at the paper's sizes; num_crops: of an image, that the last stage works on (0: the
-    whole image)."""
+    """A task at the paper's sizes.
+
+    Attributes:
+      config: of the paper's recipe.
+      batch_size: images a step.
+      num_crops: of an image, that the last stage works on; 0: on the whole image.
+    """
 
     config: Callable[[], ConfigDict]
-    num_crops: int
+    batch_size: int
+    num_crops: int = 0
 
 
-ROWS = {"detect": Row(coco_detect.get_config, coco_detect.get_config().task.detect.box_samples)}
+ROWS = {
+    "classify": Row(jft_pretrain.get_config, batch_size=8),
+    "detect": Row(coco_detect.get_config, 1, coco_detect.get_config().task.detect.box_samples),
+    "segment": Row(voc_segment.get_config, batch_size=1),
+    "pose": Row(coco_pose.get_config, batch_size=4),
+}
 
 
 def _plan(row: Row, directory: str) -> loop.Plan:
     source = SourceOptions(seed=0, num_images=NUM_IMAGES, world="pretrain")
     build(BuildOptions("microworld", source, directory, PlanOptions(), 0.0, None), {})
     config = row.config()
-    config.data.dir = directory
-    config.data.eval_split = "validation"
+    config.data.update({"dir": directory, "eval_split": "train"})
     config.model.depth = 50
-    return loop.make_plan(resolve(config, "finetune"), "finetune", make_strategy("one_device"))
+    config.train.batch_size = row.batch_size
+    return loop.make_plan(resolve(config, "pretrain"), "pretrain", make_strategy("one_device"))
 
 
 def _convolve(backbone: keras.Model, num_crops: int, side: int) -> Callable[[tf.Tensor], tf.Tensor]:
@@ -92,7 +104,8 @@ def _inference(plan: loop.Plan, state: loop.State) -> Callable[[], None]:
         example = plan.task.eval_example(encoded)
         batch = {name: value[tf.newaxis] for name, value in example.items()}
         batch["image"] = to_model_range(batch["image"])
-        return plan.task.serve(forward(state.backbone, state.head, batch, False, False), batch)
+        outputs = predict(plan.task, state.backbone, state.head, batch)
+        return plan.task.serve(outputs, batch)
 
     return lambda: answer()["scores"].numpy()
 
@@ -128,7 +141,8 @@ def _measure(name: str, row: Row, directory: str) -> None:
 def main() -> None:
     """Prints two rows a task; the ratio of the first is the share outside the backbone."""
     table.header("Tasks at the paper's sizes, images/s")
-    for name, row in ROWS.items():
+    for name in sys.argv[1:] or ROWS:
+        row = ROWS[name]
         with tempfile.TemporaryDirectory() as directory:
             _measure(name, row, directory)
 

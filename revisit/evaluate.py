@@ -3,6 +3,8 @@
 python -m revisit.evaluate --workdir=DIR [--data=DIR] [--split=validation] [--out=FILE.json]
 python -m revisit.evaluate --results=FILE.json --annotations=FILE.json --task=detect    # COCO's
 python -m revisit.evaluate --results=DIR --annotations=VOC2007/Annotations              # VOC's
+python -m revisit.evaluate --results=DIR --annotations=VOC2012/ImageSets/Segmentation/val.txt \\
+    --task=segment                                                                 # VOC's masks
 
 With --out=FILE.json a model's predictions are written to the folder FILE/ too, in the form that the
 benchmark's official tools take.
@@ -24,10 +26,14 @@ _DATA = flags.DEFINE_string("data", None, "Data set to score on; default: the ru
 _SPLIT = flags.DEFINE_string("split", None, "Split to score; default: the run's evaluation split.")
 _CHECKPOINT = flags.DEFINE_enum("checkpoint", "last", ["last", "best"], "Which checkpoint to take.")
 _RESULTS = flags.DEFINE_string(
-    "results", None, "Predictions to score: COCO's results JSON, or a folder of VOC's text files."
+    "results",
+    None,
+    "Predictions to score: COCO's results JSON, or a folder of VOC's text files or masks.",
 )
 _ANNOTATIONS = flags.DEFINE_string(
-    "annotations", None, "What --results is scored against: COCO's JSON, or VOC's folder of XML."
+    "annotations",
+    None,
+    "What --results is scored against: COCO's JSON, VOC's folder of XML, or its list of images.",
 )
 _TASK = flags.DEFINE_enum(
     "task", "detect", ["detect", "segment", "pose"], "What --results holds: boxes, masks or people."

@@ -9,8 +9,6 @@ import sys
 import pytest
 from PIL import Image
 
-from data_prep.builder import BuildOptions, build
-from data_prep.pipeline import PlanOptions
 from data_prep.sources.source import SourceOptions
 from revisit.data.records import read_dataset
 
@@ -29,13 +27,14 @@ def annotation(id_, image_id, box=(1, 2, 10, 20), category=1):
 
 @pytest.fixture
 def coco(tmp_path):
-    draw(tmp_path / "photos", "1.jpg", "2.jpg", "4.jpg")
+    draw(tmp_path / "photos", "1.jpg", "2.jpg", "4.jpg", "5.jpg")
     images = [
         {"id": id_, "file_name": f"{id_}.jpg", "height": height, "width": 40}
-        for id_, height in ((1, 30), (2, 60), (3, 30), (4, 30))
+        for id_, height in ((1, 30), (2, 60), (3, 30), (4, 30), (5, 30))
     ]
     annotations = [annotation(10, 1), annotation(11, 1, category=9), annotation(12, 2)]
     annotations += [annotation(13, 3), annotation(14, 77), annotation(15, 4, box=(1, 2))]
+    annotations += [annotation(16, 4, box=(35, 2, 10, 20)), {**annotation(17, 4), "iscrowd": 1}]
     content = {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "x"}]}
     (tmp_path / "instances_train.json").write_text(json.dumps(content))
     return SourceOptions(
@@ -63,15 +62,29 @@ def voc(tmp_path):
     return SourceOptions(manifest=str(root / "ImageSets" / "Main" / "train.txt"))
 
 
+def build(source_name, source, out, *flags):
+    command = [sys.executable, "-m", "data_prep.build", f"--source={source_name}"]
+    return subprocess.run(
+        [*command, f"--manifest={source.manifest}", f"--images={source.images}", f"--out={out}"]
+        + ["--num_processes=1", *flags],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+    )
+
+
 def rejects_of(source_name, source, out):
-    build(BuildOptions(source_name, source, str(out), PlanOptions(), 1.0, 1), {})
+    finished = build(source_name, source, out, "--max_bad_fraction=1")
+    assert finished.returncode == 0, finished.stderr
     with (out / "rejects.csv").open() as file:
         return {row["origin"]: row["reason"] for row in csv.DictReader(file)}
 
 
 def test_each_fault_of_a_coco_file_is_a_reject_that_names_it(coco, tmp_path):
     rejects = rejects_of("coco", coco, tmp_path / "data")
-    assert read_dataset(tmp_path / "data").metadata["num_objects"] == {"train": 1}
+    dataset = read_dataset(tmp_path / "data")
+    assert dataset.num_examples("train") == 3  # that of image 5 is empty
+    assert dataset.metadata["num_objects"] == {"train": 2}  # one of them is a crowd
     name = "instances_train.json"
     words = {
         f"{name}:annotation 11": "unknown category id 9",
@@ -79,6 +92,7 @@ def test_each_fault_of_a_coco_file_is_a_reject_that_names_it(coco, tmp_path):
         f"{name}:image 3": "3.jpg: No such file or directory",
         f"{name}:annotation 14": "annotation of an image that the file does not list",
         f"{name}:annotation 15": "values to unpack",
+        f"{name}:annotation 16": "box outside the image: ymin, xmin, ymax, xmax are",
     }
     assert rejects.keys() == words.keys()
     assert {origin: words[origin] in reason for origin, reason in rejects.items()} == dict.fromkeys(
@@ -95,14 +109,34 @@ def test_each_fault_of_a_voc_folder_is_a_reject_that_names_it(voc, tmp_path):
     assert "nowhere.xml" in reasons
 
 
-def test_too_many_faults_end_the_command_with_status_1_and_their_number(coco, tmp_path):
-    finished = subprocess.run(
-        [sys.executable, "-m", "data_prep.build", "--source=coco", f"--manifest={coco.manifest}"]
-        + [f"--images={coco.images}", f"--out={tmp_path / 'data'}", "--num_processes=1"],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-    )
+def test_a_mask_of_another_size_than_its_image_is_a_reject(voc, tmp_path):
+    root = tmp_path / "VOC2012"
+    draw(root / "SegmentationClass")
+    for name, size in (("good", (40, 30)), ("word", (30, 40))):
+        (root / "Annotations" / f"{name}.xml").write_text(
+            VOC_XML.format(name=name, height=30, xmin=1)
+        )
+        Image.new("P", size).save(root / "SegmentationClass" / f"{name}.png")
+    (root / "ImageSets" / "Segmentation").mkdir()
+    image_set = root / "ImageSets" / "Segmentation" / "train.txt"
+    image_set.write_text("good\nword\n")
+    (reason,) = rejects_of("voc", voc._replace(manifest=str(image_set)), tmp_path / "data").values()
+    assert reason == "the image is 40x30 pixels, its mask says 30x40"
+
+
+def test_keypoints_of_another_skeleton_end_the_command_with_one_line(coco, tmp_path):
+    names = ["nose", "tail"]
+    person = {"id": 1, "name": "person", "keypoints": names, "skeleton": [[1, 2]]}
+    path = tmp_path / "person_keypoints_train.json"
+    path.write_text(json.dumps({"images": [], "annotations": [], "categories": [person]}))
+    finished = build("coco", coco._replace(manifest=str(path)), tmp_path / "data")
     assert finished.returncode == 1
-    assert "5 of 7 rows were rejected, more than --max_bad_fraction=0.01" in finished.stderr
+    assert finished.stderr.count("\n") == 1
+    assert "'person' has 2 keypoints (nose, tail), " in finished.stderr
+
+
+def test_too_many_faults_end_the_command_with_status_1_and_their_number(coco, tmp_path):
+    finished = build("coco", coco, tmp_path / "data")
+    assert finished.returncode == 1
+    assert "6 of 9 rows were rejected, more than --max_bad_fraction=0.01" in finished.stderr
     assert "Traceback" not in finished.stderr

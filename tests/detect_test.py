@@ -14,6 +14,7 @@ from data_prep.sources.source import SourceOptions
 from revisit.data import geometry
 from revisit.data.input import eval_batches
 from revisit.data.records import read_dataset
+from revisit.data.views import view
 from revisit.errors import UserError
 from revisit.evaluation.results import score_results
 from revisit.models import boxes as box_lib
@@ -103,6 +104,26 @@ def test_training_moves_boxes_with_the_image_and_is_the_same_for_the_same_seed(d
         ]
         real = still["labels"][i].numpy() >= 0
         np.testing.assert_allclose(back[0][real], back[1][real], atol=1e-5)
+
+
+def test_chosen_classes_stand_for_the_objects_below_them(data, tmp_path):
+    (tmp_path / "classes.txt").write_text("artifact\nperson\n")
+    config = modes.resolve(make_config(data), "pretrain")
+    whole = read_dataset(str(data))
+    config.data.classes = str(tmp_path / "classes.txt")
+    some = view(whole, config.data)
+    assert sorted(some.taxonomy.names) == ["artifact", "person"]
+    batches = [
+        next(iter(eval_batches(dataset, "train", make_task(config, dataset).prepare, 30)))
+        for dataset in (whole, some)
+    ]
+    found = set()
+    for before, after in zip(*(batch["labels"].numpy().ravel() for batch in batches)):
+        above = {before, *whole.taxonomy.ancestors(before)} if before >= 0 else set()
+        expected = {whole.taxonomy.names[id_] for id_ in above} & {"artifact", "person"}
+        assert {some.taxonomy.names[id_] for id_ in [after] if id_ >= 0} == expected
+        found |= expected
+    assert found == {"artifact", "person"}
 
 
 def test_a_few_dozen_steps_lower_the_loss(run):

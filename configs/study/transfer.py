@@ -6,12 +6,14 @@
     python -m data_prep.build --source=microworld --num_images=6000 --seed=1 \\
         --out=transfer/data/scenes
     echo person > transfer/people.txt
+    printf '%s\\n' person mammal bird tree flower food vehicle structure furniture implement \\
+        > transfer/things.txt
     python -m revisit.study --config=configs/study/transfer.py --workdir=transfer/study
 
 A small ResNet is pretrained on 1/32 of the images and on all of them; each backbone is then trained
-on classification and detection of classes that it never saw, and on segmentation and pose of other
-scenes, beside the same from random weights: 42 runs over 3 seeds. docs/transfer.md has what came
-out. Transfer is short and on few images on purpose: what a backbone brings shows there.
+on classification of classes that it never saw, and on detection, segmentation and pose in scenes
+that it never saw, beside the same from random weights: 42 runs over 3 seeds. docs/transfer.md has
+what came out. Transfer is short and on few images on purpose: what a backbone brings shows there.
 """
 
 from ml_collections import ConfigDict
@@ -42,12 +44,13 @@ def _transfer(task: dict, metric: str, data: dict, **model: int) -> dict:
 def _transfers() -> dict:
     classes = {"dir": "transfer/data/classes", "fraction": 0.5}
     scenes = {"dir": "transfer/data/scenes", "fraction": 0.15}
+    things = {**scenes, "classes": "transfer/things.txt"}
     people = {"dir": "transfer/data/scenes", "images_of": "transfer/people.txt"}
     segment = {"name": "segment", "segment": {"side": SIDE, "crop": SIDE + 1}}
     pose = {"name": "pose", "pose": {"crop": (97, 65), "radius": 8.0}}
     return {
         "classify": _transfer({"name": "classify", "loss": "softmax"}, "top_1", classes),
-        "detect": _transfer({"name": "detect", "detect": DETECT}, "map_50", classes),
+        "detect": _transfer({"name": "detect", "detect": DETECT}, "map_50", things),
         "segment": _transfer(segment, "miou", scenes, output_stride=8),
         "pose": _transfer(pose, "map", people, output_stride=8),
     }

@@ -43,15 +43,8 @@ from data_prep.sources.tables import check_text, read_lines
 from data_prep.sources.taxonomies import read_taxonomy
 from revisit.data.records import Contents
 from revisit.data.taxonomy import Taxonomy, make_taxonomy
+from revisit.data.voc import CLASSES, MASK_CLASSES, VOID
 from revisit.errors import UserError
-
-CLASSES = (
-    ("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow")
-    + ("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa")
-    + ("train", "tvmonitor")
-)
-MASK_CLASSES = ("background", *CLASSES)  # a mask's values
-_VOID = 255
 
 
 class _Entry(NamedTuple):
@@ -160,7 +153,7 @@ def _decode_mask(path: str, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
 def _read_mask(path: str, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
     mask = _decode_mask(path, size)
     values = np.unique(mask)
-    strange = values[(values >= len(MASK_CLASSES)) & (values != _VOID)]
+    strange = values[(values >= len(MASK_CLASSES)) & (values != VOID)]
     if strange.size:
         raise ValueError(f"{path} is a mask with value {strange[0]}: VOC has 0 to 20, and 255")
     return mask

@@ -93,6 +93,20 @@ def nearest_kept(taxonomy: Taxonomy, id_: int, kept: Sequence[int] | set[int]) -
     return tuple(each for each in above if each not in higher)
 
 
+def nearest_ids(dataset: Dataset) -> npt.NDArray[np.int32]:
+    """[classes on disk]: id in a view of what stands for each class, itself or the nearest kept
+    one above it (of several the first); -1 where nothing does."""
+    if dataset.all_classes is None:
+        return np.arange(dataset.taxonomy.num_classes, dtype=np.int32)
+    kept = set(dataset.kept_classes)
+    new_ids = {id_: place for place, id_ in enumerate(dataset.kept_classes)}
+    nearest = [
+        nearest_kept(dataset.all_classes, id_, kept)[:1]
+        for id_ in range(dataset.all_classes.num_classes)
+    ]
+    return np.array([new_ids[found[0]] if found else -1 for found in nearest], np.int32)
+
+
 def keep_classes(taxonomy: Taxonomy, kept: Sequence[int]) -> Taxonomy:
     """The taxonomy of some classes: who was an ancestor of whom still is.
 

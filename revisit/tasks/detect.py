@@ -18,6 +18,7 @@ from revisit.data import drawing, geometry, images
 from revisit.data.input import each_example, pad_list
 from revisit.data.records import Contents, Dataset
 from revisit.data.taxonomy import Taxonomy
+from revisit.data.views import nearest_ids
 from revisit.errors import UserError
 from revisit.evaluation import coco, voc
 from revisit.models.faster_rcnn import FasterRCNN, Options
@@ -195,6 +196,7 @@ def _eval_example(encoded: tf.Tensor, detect: ConfigDict, mirrored: tf.Tensor | 
 
 def _make_prepare(config: ConfigDict, dataset: Dataset) -> Callable[[dict, bool, tf.Tensor], dict]:
     num_objects = max(1, dataset.metadata.get("max_objects", 1))
+    class_ids = nearest_ids(dataset)
 
     def prepare(record: dict, training: bool, seed: tf.Tensor) -> dict:
         objects = record["objects"]
@@ -202,7 +204,8 @@ def _make_prepare(config: ConfigDict, dataset: Dataset) -> Callable[[dict, bool,
         example = _eval_example(record["image"], config.task.detect, mirrored)
         transform = geometry.unstack(example["geometry"])
         moved = geometry.clip_boxes(geometry.apply_to_boxes(transform, objects["box"]))
-        numbers = (objects["label"], objects["area"], objects["is_crowd"], objects["is_difficult"])
+        labels = tf.gather(class_ids, objects["label"])
+        numbers = (labels, objects["area"], objects["is_crowd"], objects["is_difficult"])
         columns = [tf.cast(column, tf.float32)[:, tf.newaxis] for column in numbers]
         truth = pad_list(tf.concat([objects["box"], *columns], axis=1), num_objects, -1)
         is_crowd = truth[:, 6] > 0

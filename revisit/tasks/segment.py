@@ -58,9 +58,7 @@ class SegmentMetric:
 
     def tables(self) -> dict[str, list[dict]]:
         """Intersection over union by class, and how many pixels truly have it."""
-        columns = zip(self._classes, self._matrix.counts.sum(axis=1), self._matrix.iou())
-        rows = [{"class": name, "num_pixels": count, "iou": iou} for name, count, iou in columns]
-        return {"per_class.csv": rows}
+        return {"per_class.csv": self._matrix.rows(self._classes)}
 
     def results(self) -> dict[str, str | bytes]:
         """VOC's PNGs: each image's classes in its own pixels, with VOC's palette."""

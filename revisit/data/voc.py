@@ -1,0 +1,9 @@
+"""PASCAL VOC's classes, in the order of its masks' values (VOC 2012 devkit, section 3)."""
+
+CLASSES = (
+    ("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow")
+    + ("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa")
+    + ("train", "tvmonitor")
+)
+MASK_CLASSES = ("background", *CLASSES)  # a mask's values
+VOID = 255  # of a pixel that has none: borders of objects, and what is too hard to tell
