@@ -21,7 +21,7 @@ from revisit.models import pose
 from revisit.serving.signatures import make_signatures
 from revisit.tasks import Task, make_task
 from revisit.training import loop, modes
-from revisit.training.model import load_model
+from revisit.training.model import load_model, predict
 from revisit.training.scoring import score
 
 CROP = (97, 65)
@@ -254,6 +254,27 @@ def test_served_keypoints_are_in_the_images_own_pixels(run: pathlib.Path) -> Non
     expected = (crop["keypoints"].numpy() - [97 / 2, 65 / 2]) / scale + [20, 15]
     np.testing.assert_allclose(answer["keypoints"], expected, atol=1e-3)
     np.testing.assert_allclose(answer["scores"], crop["scores"], atol=1e-5)
+
+
+def test_given_boxes_are_served_as_evaluation_looks_at_them(run: pathlib.Path, data) -> None:
+    loaded = load_model(str(run))
+    task, dataset = _make_task(_make_config(data))
+    batch = next(iter(data_input.eval_batches(dataset, "train", task.prepare, NUM_TRAIN)))
+    outputs = predict(task, loaded.backbone, loaded.head, batch)
+    expected = task.serve(outputs, batch)
+    records = tf.data.TFRecordDataset([shard.path for shard in dataset.shards["train"]])
+    field = {"image": tf.io.FixedLenFeature([], tf.string)}
+    encoded = [tf.io.parse_single_example(record, field)["image"] for record in records]
+    size = batch["transform"][:, :1, 2]
+    boxes = batch["true_boxes"] * tf.concat([size, size], axis=-1)
+    answer = make_signatures(loaded)["boxes"](image_bytes=tf.stack(encoded), boxes=boxes)
+    looked_at = batch["box_scores"].numpy() > 0
+    assert looked_at.sum() > 3
+    assert answer["keypoints"].shape == (*looked_at.shape, 17, 2)
+    for name, tolerance in (("keypoints", 1e-3), ("scores", 1e-5)):
+        ours, theirs = (each[name].numpy()[looked_at] for each in (answer, expected))
+        np.testing.assert_allclose(ours, theirs, atol=tolerance)
+    assert not answer["scores"].numpy()[boxes.numpy()[..., 2] == 0].any()
 
 
 WRONG: list[tuple[Callable[[Any], None], str]] = [

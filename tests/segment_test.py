@@ -371,6 +371,20 @@ def test_other_mask_classes_than_those_of_training_are_named(
         score(finished, "last", str(other), None)
 
 
+def _overfit(config: Any, source: str, options: SourceOptions, directory: pathlib.Path) -> float:
+    """The mIOU on a split's few images after training on them."""
+    built = str(directory / "data")
+    build(BuildOptions(source, options, built, PlanOptions(), 0.0, 1), {})
+    config.data.update({"dir": built, "eval_split": "train", "flip": False})
+    config.task.segment.scales = (1.0, 1.0)
+    config.optimizer.update({"name": "adamw", "weight_decay": 0.0})
+    config.schedule.update({"name": "cosine", "learning_rate": 3e-3, "warmup": "5 percent"})
+    config.model.update({"depth": 8, "width": 32})
+    config.train.update({"batch_size": 8, "duration": "200 steps", "eval_every": "0 steps"})
+    run = modes.resolve(config, "pretrain")
+    return loop.train(run, "pretrain", str(directory / "run"))["miou"]
+
+
 @pytest.mark.slow
 def test_eight_images_of_voc_are_learned_by_heart(
     shared_data: Callable[..., pathlib.Path], config: Any, tmp_path: pathlib.Path
@@ -380,13 +394,18 @@ def test_eight_images_of_voc_are_learned_by_heart(
     names = (lists / "train.txt").read_text().split()[:8]
     (tmp_path / "train.txt").write_text("\n".join(names))
     source = SourceOptions(manifest=str(tmp_path / "train.txt"), images=str(lists.parents[1]))
-    built = str(tmp_path / "data")
-    build(BuildOptions("voc", source, built, PlanOptions(), 0.0, 1), {})
-    config.data.update({"dir": built, "eval_split": "train", "flip": False})
-    config.task.segment.update({"side": 256, "crop": 257, "scales": (1.0, 1.0)})
-    config.model.width = 32
-    config.optimizer.weight_decay = 0.0
-    config.schedule.update({"learning_rate": 0.02, "warmup": "5 percent"})
-    config.train.update({"batch_size": 8, "duration": "120 steps", "eval_every": "0 steps"})
-    figures = loop.train(modes.resolve(config, "pretrain"), "pretrain", str(tmp_path / "run"))
-    assert figures["miou"] > 0.9
+    config.task.segment.update({"side": 256, "crop": 257})
+    assert _overfit(config, "voc", source, tmp_path) > 0.9
+
+
+@pytest.mark.slow
+def test_eight_scenes_of_the_microworld_are_learned_by_heart(
+    config: Any, tmp_path: pathlib.Path
+) -> None:
+    """At 64 pixels a grid of stride 8 can't say more than an mIOU of 0.82, at 192 it can: 0.97.
+
+    Two minutes on two cores.
+    """
+    config.task.segment.update({"side": 192, "crop": 193})
+    options = SourceOptions(seed=0, num_images=9, world="pretrain")
+    assert _overfit(config, "microworld", options, tmp_path) > 0.9

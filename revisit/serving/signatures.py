@@ -6,6 +6,8 @@
 | examples        | examples [B] string                    | as serving_default                  |
 | images          | images [B, H, W, 3] float32 in [-1, 1] | as serving_default                  |
 | images_uint8    | images [B, H, W, 3] uint8              | as serving_default                  |
+| boxes           | image_bytes [B] string,                | as serving_default, of each box     |
+|                 | boxes [B, P, 4] float32 (y, x, y, x)   |                                     |
 | features        | image_bytes [B] string                 | features [B, F]; the pyramid, if    |
 |                 |                                        | asked for: c2 to c5 [B, H, W, C]    |
 
@@ -44,7 +46,8 @@ def make_signatures(
       pyramid: whether `features` also gives the feature maps of all stages.
     """
     task = loaded.task
-    decode = _make_decode(task.eval_example)
+    strings, size = tf.TensorSpec([None], tf.string), [None, *task.image_size, 3]
+    decode = _make_decode(task.eval_example, strings)
     add_thresholds = _make_add_thresholds(thresholds)
 
     def answer(batch: Outputs) -> Outputs:
@@ -71,7 +74,6 @@ def make_signatures(
         inputs = {name: {**batch, **levels}[name] for name in loaded.head.input_names}
         return {**_features(loaded.head(inputs, training=False)), **(levels if pyramid else {})}
 
-    strings, size = tf.TensorSpec([None], tf.string), [None, *task.image_size, 3]
     signatures = {
         "serving_default": _trace(serving_default, strings),
         "examples": _trace(from_examples, strings),
@@ -80,23 +82,37 @@ def make_signatures(
     }
     if "features" in signatures["images"].structured_outputs:
         signatures["features"] = _trace(features, strings)
+    if task.box_example:
+        boxes = tf.TensorSpec([None, None, 4], tf.float32)
+        decode_boxes = _make_decode(task.box_example, strings, boxes)
+        signatures["boxes"] = _trace(
+            lambda image_bytes, boxes: answer(decode_boxes(image_bytes, boxes)), strings, boxes
+        )
     return signatures
 
 
-def _trace(function: Callable[[tf.Tensor], Outputs], spec: tf.TensorSpec) -> Signature:
-    return tf.function(function).get_concrete_function(spec)
+def _trace(function: Callable[..., Outputs], *specs: tf.TensorSpec) -> Signature:
+    return tf.function(function).get_concrete_function(*specs)
 
 
-def _make_decode(eval_example: Callable[[tf.Tensor], Outputs]) -> Callable[[tf.Tensor], Outputs]:
-    """Encoded images [B] -> what evaluation gives its model for them."""
-    example = _trace(eval_example, tf.TensorSpec([], tf.string))
+def _make_decode(
+    make_example: Callable[..., Outputs], *inputs: tf.TensorSpec
+) -> Callable[..., Outputs]:
+    """Encoded images [B], and what else there is of each, -> what the model looks at.
 
-    def decode(image_bytes: tf.Tensor) -> Outputs:
+    Args:
+      make_example: does it for one.
+      inputs: specs of the batched arguments.
+    """
+    rows = (tf.TensorSpec(spec.shape[1:], spec.dtype) for spec in inputs)
+    example = _trace(make_example, *rows)
+
+    def decode(*batched: tf.Tensor) -> Outputs:
         # The decoders are CPU kernels, and a resize elsewhere would differ in the last bits from
         # training's. One bad row fails the whole call: in a graph no row can fail alone.
         with tf.device("/device:CPU:0"):
             specs = tf.nest.map_structure(tf.type_spec_from_value, example.structured_outputs)
-            batch = tf.map_fn(eval_example, image_bytes, fn_output_signature=specs)
+            batch = tf.map_fn(lambda row: make_example(*row), batched, fn_output_signature=specs)
         return {**batch, "image": to_model_range(batch["image"])}
 
     return decode

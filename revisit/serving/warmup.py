@@ -4,7 +4,7 @@ TFRecords of PredictionLog, https://www.tensorflow.org/tfx/serving/saved_model_w
 """
 
 import pathlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import tensorflow as tf
 from tensorflow.core.framework import tensor_pb2
@@ -28,30 +28,35 @@ def warmup_requests(
     encoded = tf.io.encode_jpeg(
         tf.fill([height // 2, width, 3], tf.constant(128, tf.uint8))
     ).numpy()
+    whole = [0.0, 0.0, height // 2, width]  # the one box
     example = tf.train.Example()
     example.features.feature["image"].bytes_list.value.append(encoded)
     for batch_size in batch_sizes:
-        as_bytes = ("image_bytes", tf.make_tensor_proto([encoded] * batch_size))
+        as_bytes = {"image_bytes": tf.make_tensor_proto([encoded] * batch_size)}
         shape = [batch_size, height, width, 3]
         # A tensor of one value is written as that value and its shape.
         others = {
-            "examples": (
-                "examples",
-                tf.make_tensor_proto([example.SerializeToString()] * batch_size),
-            ),
-            "images": ("images", tf.make_tensor_proto(0.0, shape=shape)),
-            "images_uint8": ("images", tf.make_tensor_proto(128, tf.uint8, shape=shape)),
+            "examples": {
+                "examples": tf.make_tensor_proto([example.SerializeToString()] * batch_size)
+            },
+            "images": {"images": tf.make_tensor_proto(0.0, shape=shape)},
+            "images_uint8": {"images": tf.make_tensor_proto(128, tf.uint8, shape=shape)},
+            "boxes": {
+                **as_bytes,
+                "boxes": tf.make_tensor_proto([[whole]] * batch_size, tf.float32),
+            },
         }
         for signature in signatures:
-            yield _request(signature, *others.get(signature, as_bytes))
+            yield _request(signature, others.get(signature, as_bytes))
 
 
 def _request(
-    signature: str, name: str, value: tensor_pb2.TensorProto
+    signature: str, inputs: Mapping[str, tensor_pb2.TensorProto]
 ) -> prediction_log_pb2.PredictionLog:
     request = predict_pb2.PredictRequest()
     request.model_spec.signature_name = signature
-    request.inputs[name].CopyFrom(value)
+    for name, value in inputs.items():
+        request.inputs[name].CopyFrom(value)
     return prediction_log_pb2.PredictionLog(
         predict_log=prediction_log_pb2.PredictLog(request=request)
     )

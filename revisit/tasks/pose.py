@@ -123,6 +123,15 @@ def _crop(image: tf.Tensor, box: tf.Tensor, options: ConfigDict) -> dict[str, tf
     return {"image": geometry.apply_to_image(move, image), "transform": tf.stack(move)}
 
 
+def _crop_all(image: tf.Tensor, boxes: tf.Tensor, options: ConfigDict) -> dict[str, tf.Tensor]:
+    """Crops of the boxes [P, 4] in [0, 1]: "image" [P, H, W, 3] uint8, "transform" [P, 4, 2]."""
+    signature = {
+        "image": tf.TensorSpec([*options.crop, 3], tf.uint8),
+        "transform": tf.TensorSpec([4, 2], tf.float32),
+    }
+    return tf.map_fn(lambda box: _crop(image, box, options), boxes, fn_output_signature=signature)
+
+
 def _make_eval_example(
     options: ConfigDict, dataset: Dataset
 ) -> Callable[[dict, Mapping[str, tf.Tensor]], dict[str, tf.Tensor]]:
@@ -132,15 +141,8 @@ def _make_eval_example(
 
     def eval_example(record: dict, people: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         scores, boxes = find_boxes(record, people)
-        signature = {
-            "image": tf.TensorSpec([*options.crop, 3], tf.uint8),
-            "transform": tf.TensorSpec([4, 2], tf.float32),
-        }
-        crops = tf.map_fn(
-            lambda box: _crop(record["image"], box, options), boxes, fn_output_signature=signature
-        )
         return {
-            **crops,
+            **_crop_all(record["image"], boxes, options),
             "id": record["id"],
             "box_scores": scores,
             "boxes": boxes,
@@ -286,7 +288,8 @@ def _draw(batch: Batch, outputs: Outputs | None = None) -> np.ndarray:
 
 
 def _serve(outputs: Outputs, batch: Batch) -> dict[str, tf.Tensor]:
-    """keypoints [B, K, 2] (y, x) in pixels of the image that was sent, scores and names [B, K]."""
+    """keypoints [B, K, 2] (y, x) in pixels of the image that was sent, scores and names [B, K]; of
+    P boxes an image [B, P, K, 2] and [B, P, K]."""
     keypoints = outputs["keypoints"]
     size = tf.cast(tf.shape(batch["image"])[-3:-1], tf.float32)
     if "transform" in batch:  # else pixels came as the crop itself
@@ -340,6 +343,13 @@ def make_pose(config: ConfigDict, dataset: Dataset) -> Task:
         whole = ConfigDict({"margin": 1.0, "crop": options.crop})
         return _crop(images.decode(encoded), tf.constant([0.0, 0.0, 1.0, 1.0]), whole)
 
+    def box_example(encoded: tf.Tensor, boxes: tf.Tensor) -> dict[str, tf.Tensor]:
+        image = images.decode(encoded)
+        size = tf.cast(tf.shape(image)[:2], tf.float32)
+        fractions = boxes / tf.concat([size, size], axis=0)
+        is_box = tf.reduce_all(boxes[:, :2] < boxes[:, 2:], axis=1)
+        return {**_crop_all(image, fractions, options), "box_scores": tf.cast(is_box, tf.float32)}
+
     return Task(
         prepare=each_example(_make_prepare(config, dataset), Contents(people=True)),
         make_head=lambda backbone: pose.make_head(backbone, _options(config)),
@@ -351,4 +361,5 @@ def make_pose(config: ConfigDict, dataset: Dataset) -> Task:
         eval_example=eval_example,
         image_size=tuple(options.crop),
         predict=_make_predict(config),
+        box_example=box_example,
     )

@@ -57,6 +57,8 @@ class Task(NamedTuple):
       predict: (run, batch) -> outputs of evaluation and serving; `run` is the model, and a task may
         run it on several views of the batch's images.
       cached: how to prepare images that were decoded before; None where that isn't the same.
+      box_example: (encoded bytes, boxes [P, 4] in pixels) -> as `eval_example`, of each box; None
+        for a task that looks at whole images. A box without area is none.
     """
 
     prepare: Prepare
@@ -70,3 +72,4 @@ class Task(NamedTuple):
     image_size: tuple[int, int]
     predict: Callable[[Callable[[Batch], Outputs], Batch], Outputs] = look_once
     cached: Cached | None = None
+    box_example: Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]] | None = None
