@@ -27,8 +27,8 @@ DETECT = {
     "anchor_sizes": (16.0, 32.0, 56.0),
     "rpn_channels": 64,
     "proposals": 32,
-    "box_samples": 16,
-    "box_crop": 8,
+    "box_samples": 8,
+    "box_crop": 4,
 }
 
 
@@ -73,7 +73,7 @@ def get_config() -> ConfigDict:
     )
     base.modes.finetune = {
         "schedule": {"learning_rate": 0.02},
-        "train": {"batch_size": 16, "duration": "300 steps", "eval_batch_size": 50},
+        "train": {"batch_size": 16, "duration": "200 steps", "eval_batch_size": 50},
     }
     config = ConfigDict(
         {
