@@ -15,7 +15,8 @@ Bytes are a JPEG, PNG, GIF or BMP; an example is a serialised tf.Example with th
 "image", as every record of data_prep.build is. B is free; H and W are those of evaluation's image.
 Decoding and resizing are evaluation's own code, inside the graph. Thresholds from validation, where
 there are any, are returned beside the scores. A task without pooled features has no signature
-`features`.
+`features`, and only one that looks at boxes, as pose at people, has `boxes`: corners in pixels of
+the image; where an image has fewer than P, boxes of zeros fill up.
 """
 
 from collections.abc import Callable, Mapping
