@@ -101,8 +101,9 @@ def _compare(true_path: str, path: str) -> np.ndarray:
         raise UserError("{} is {} pixels, and the true mask {}".format(path, *shapes))
     known = true != VOID
     num_classes = len(MASK_CLASSES)
-    if predicted[known].max(initial=0) >= num_classes:
-        raise UserError(f"{path} has class {predicted[known].max()}: VOC has 0 to 20")
+    for name, classes in ((true_path, true[known]), (path, predicted[known])):
+        if classes.max(initial=0) >= num_classes:
+            raise UserError(f"{name} has class {classes.max()}: VOC has 0 to {num_classes - 1}")
     pairs = true[known].astype(np.int64) * num_classes + predicted[known]
     return np.bincount(pairs, minlength=num_classes**2)
 
