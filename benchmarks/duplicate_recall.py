@@ -13,7 +13,6 @@ import pathlib
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 
-import apache_beam as beam
 import numpy as np
 from absl import app, flags
 from PIL import Image, ImageEnhance
@@ -21,6 +20,7 @@ from PIL import Image, ImageEnhance
 from benchmarks import table
 from data_prep import directory as directory_lib
 from data_prep import shards, thumbnails
+from data_prep.builder import run_pipeline
 from data_prep.duplicates import File, Pair
 from data_prep.pipeline import WriteDuplicates
 
@@ -97,8 +97,7 @@ def find_pairs(paths: Sequence[str], num_images: int) -> list[Pair]:
     directory = pathlib.Path(paths[0]).parent
     (directory / shards.BUILD_DIRECTORY).mkdir(exist_ok=True)
     files = [File(path, "", "train", 0) for path in paths]
-    with beam.Pipeline() as pipeline:
-        _ = pipeline | WriteDuplicates(files, str(directory), num_images)
+    run_pipeline(WriteDuplicates(files, str(directory), num_images), {})
     return [Pair(*each) for each in directory_lib.read_found(str(directory), "pairs")]
 
 

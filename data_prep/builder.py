@@ -128,9 +128,26 @@ def _user_error(error: Exception) -> UserError | None:
     return UserError(match[2]) if match else None
 
 
-def _run(transform: beam.PTransform, beam_options: dict[str, Any]) -> None:
-    quiet = {"default_sdk_harness_log_level": "WARNING"}  # workers tell of every bundle otherwise
-    pipeline = beam.Pipeline(options=PipelineOptions.from_dictionary({**quiet, **beam_options}))
+_DEFAULTS = {
+    "default_sdk_harness_log_level": "WARNING",  # workers tell of every bundle otherwise
+    # DirectRunner would download another runner (Prism) and try that first; it leaves alone what
+    # allows this, which means nothing to a pipeline without triggers.
+    "allow_unsafe_triggers": True,
+}
+
+
+def run_pipeline(transform: beam.PTransform, beam_options: dict[str, Any]) -> None:
+    """Runs a transform that begins a pipeline, to its end.
+
+    Args:
+      transform: its PBegin -> anything.
+      beam_options: Beam's own, name -> value.
+
+    Raises:
+      UserError: one that a worker raised, or what it says of a file.
+    """
+    options = PipelineOptions.from_dictionary({**_DEFAULTS, **beam_options})
+    pipeline = beam.Pipeline(options=options)
     _ = pipeline | transform
     logging.getLogger(_WORKER_LOGGER).setLevel(logging.CRITICAL)
     try:
@@ -175,7 +192,7 @@ def _find_duplicates(
     files += own_files(options.out, {split: each.lengths for split, each in reports.items()})
     num_images = sum(each.total.num_examples for each in reports.values())
     num_images += sum(sum(map(each.num_examples, each.shards)) for each in sets.values())
-    _run(WriteDuplicates(files, options.out, num_images), beam_options)
+    run_pipeline(WriteDuplicates(files, options.out, num_images), beam_options)
     pairs = map(Pair._make, directory_lib.read_found(options.out, "pairs"))
     write_duplicates(options.out, make_groups(pairs, files))
     crowded = directory_lib.read_found(options.out, "crowded")
@@ -218,7 +235,7 @@ def _build(options: BuildOptions, beam_options: dict[str, Any]) -> None:
     measure = _Measure(options.out, per_shard)
     with Progress(measure):
         num_processes = choose_processes(options.num_processes, beam_options)
-        _run(BuildShards(source, options.out, options.plan, num_processes), beam_options)
+        run_pipeline(BuildShards(source, options.out, options.plan, num_processes), beam_options)
     reports = directory_lib.read_reports(options.out, per_shard)
     rejects = directory_lib.read_row_rejects(options.out)
     rejects += [reject for each in reports.values() for reject in each.total.rejects]

@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
+from apache_beam.runners.portability import prism_runner
 from PIL import Image
 
 from data_prep import builder
 from data_prep import directory as directory_lib
-from data_prep.pipeline import PlanOptions
+from data_prep.pipeline import PlanOptions, WriteDuplicates
 from data_prep.report import Written
 from data_prep.shards import ShardReport, report_path, shard_keys
 from data_prep.sources.source import Reject, SourceOptions
@@ -155,6 +156,13 @@ def test_the_bytes_are_the_same_whatever_runs_it(flags, built, photos, tmp_path)
     finished = build(*arguments(photos, tmp_path / "data", *flags))
     assert finished.returncode == 0, finished.stderr
     assert digests(tmp_path / "data") == digests(built[0])
+
+
+def test_no_other_runner_is_downloaded(tmp_path, monkeypatch):
+    monkeypatch.setattr(prism_runner, "PrismRunner", lambda: pytest.fail("Beam would fetch Prism"))
+    (tmp_path / ".build").mkdir()
+    builder.run_pipeline(WriteDuplicates([], str(tmp_path), 0), {})
+    assert directory_lib.read_found(str(tmp_path), "pairs") == []
 
 
 def test_another_seed_is_another_order(built, photos, tmp_path):
