@@ -23,7 +23,7 @@ from data_prep.duplicates import (
     write_duplicates,
 )
 from data_prep.pipeline import BuildShards, PlanOptions, WriteDuplicates
-from data_prep.report import Progress, Written
+from data_prep.report import Done, Progress
 from data_prep.report_page import Build, write_report
 from data_prep.shards import ShardKey, is_finished, read_report, shard_keys
 from data_prep.sources import SOURCES
@@ -173,14 +173,15 @@ class _Measure:
         self._former = directory_lib.find_finished(directory)
         self._lengths: dict[ShardKey, int] = {}
 
-    def __call__(self) -> Written:
+    def __call__(self) -> Done:
         """As far as it has come by now."""
         counts = directory_lib.read_counts(self._directory)
         for key in shard_keys(counts, self._examples_per_shard):
             if key not in self._lengths and is_finished(self._directory, key):
-                self._lengths[key] = read_report(self._directory, key).num_examples
+                report = read_report(self._directory, key)
+                self._lengths[key] = report.num_examples + len(report.rejects)
         former = sum(n for key, n in self._lengths.items() if key.name in self._former)
-        return Written(former, sum(self._lengths.values()) - former, sum(counts.values()))
+        return Done(former, sum(self._lengths.values()) - former, sum(counts.values()))
 
 
 def _find_duplicates(

@@ -83,11 +83,9 @@ def _tail_rows(dataset: Dataset) -> list[tuple[str, Any]]:
         return ", ".join(f"{titles[id_]} {counts[id_]:,}" for id_ in ids)
 
     few = ", ".join(f"{n:,} {kind}" for kind, n in few_images(dataset, split).items())
-    return [
-        (f"{split}: head", named(order[:_NUM_HEAD])),
-        (f"{split}: tail", named(order[-_NUM_HEAD:])),
-        (f"{split}: classes with few images", few),
-    ]
+    parts = {"head": order[:_NUM_HEAD], "tail": order[_NUM_HEAD:][-_NUM_HEAD:]}
+    rows = [(f"{split}: {part}", named(ids)) for part, ids in parts.items() if len(ids)]
+    return [*rows, (f"{split}: classes with few images", few)]
 
 
 def reject_reasons(directory: str) -> Counter[str]:
@@ -129,12 +127,12 @@ def describe(dataset: Dataset) -> str:
     return format_table(rows + _reject_rows(dataset.directory))
 
 
-class Written(NamedTuple):
-    """How far a build has come, in images.
+class Done(NamedTuple):
+    """How far a build has come, in images that were written or rejected.
 
     Attributes:
-      before: written by a former run.
-      now: written by this one.
+      before: by a former run.
+      now: by this one.
       wanted: in all; 0 while unknown.
     """
 
@@ -152,7 +150,7 @@ class Progress:
       measure: says how far it has come.
     """
 
-    def __init__(self, measure: Callable[[], Written]) -> None:
+    def __init__(self, measure: Callable[[], Done]) -> None:
         self._measure = measure
         self._started = time.monotonic()
         self._seconds_of_rows = 0.0  # spent before the first image

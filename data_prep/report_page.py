@@ -53,7 +53,7 @@ figure img { width: 100%; background: #fff; } details { font-size: .75rem; }
 
 @dataclasses.dataclass(frozen=True)
 class Build:
-    """What only the build knows: how many images it wrote this time, and how long it took."""
+    """What only the build knows: how many images it read this time, and how long it took."""
 
     num_images: int
     seconds: float

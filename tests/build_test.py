@@ -18,7 +18,7 @@ from PIL import Image
 from data_prep import builder
 from data_prep import directory as directory_lib
 from data_prep.pipeline import PlanOptions, WriteDuplicates
-from data_prep.report import Written
+from data_prep.report import Done
 from data_prep.shards import ShardReport, report_path, shard_keys
 from data_prep.sources.source import Reject, SourceOptions
 from revisit.data import records
@@ -389,11 +389,11 @@ def test_images_of_a_former_run_are_not_counted_as_this_one_s(tmp_path):
     spoilt = ShardReport(num_examples=9, rejects=[Reject("labels.csv:2", "1.png", "empty file")])
     report_path(out, keys[1]).write_text(spoilt.to_json())
     measure = builder._Measure(out, 10)
-    assert measure() == Written(before=0, now=0, wanted=0)
+    assert measure() == Done(before=0, now=0, wanted=0)
     (tmp_path / "data" / ".build" / "counts.json").write_text('{"train": 30}')
-    assert measure() == Written(before=10, now=0, wanted=30)
-    report_path(out, keys[1]).write_text(report.to_json())
-    assert measure() == Written(before=10, now=10, wanted=30)
+    assert measure() == Done(before=10, now=0, wanted=30)
+    report_path(out, keys[1]).write_text(spoilt.to_json())
+    assert measure() == Done(before=10, now=10, wanted=30)
 
 
 def test_what_a_stopped_run_left_is_tidied_up(tmp_path):

@@ -110,7 +110,7 @@ def test_rejects_are_counted_by_kind(reason, kind):
 def test_progress_counts_the_images_of_this_run_from_when_the_rows_were_read(capsys, monkeypatch):
     clock = iter([0.0, 5.0, 15.0])
     monkeypatch.setattr(report.time, "monotonic", lambda: next(clock))
-    measured = iter([report.Written(0, 0, 0), report.Written(100, 20, 200)])
+    measured = iter([report.Done(0, 0, 0), report.Done(100, 20, 200)])
     progress = report.Progress(lambda: next(measured))
     assert progress._line() == "reading rows, 5 s"
     assert progress._line() == "120 of 200 images, 2 images/s, 40 s left"
