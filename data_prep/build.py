@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from absl import app, flags
+from absl import flags
 
 from revisit import cli
 from revisit.errors import UserError
@@ -89,8 +89,6 @@ def _check_out() -> str:
 
 def main(argv: Sequence[str]) -> None:
     """Builds, then prints what was built."""
-    if len(argv) > 1:
-        raise app.UsageError(f"unexpected argument {argv[1]!r}: every argument is a --flag")
     out = _check_out()
     from data_prep.builder import BuildOptions, build
     from data_prep.images import ImageOptions

@@ -6,7 +6,7 @@ python -m data_prep.inspect --data=data/mine
 import os
 from collections.abc import Sequence
 
-from absl import app, flags
+from absl import flags
 
 from revisit import cli
 from revisit.data.records import read_dataset
@@ -23,8 +23,6 @@ _PICTURE = flags.DEFINE_string("picture", "", "write the split's first image to 
 
 def main(argv: Sequence[str]) -> None:
     """Prints the table and draws the sheet."""
-    if len(argv) > 1:
-        raise app.UsageError(f"unexpected argument {argv[1]!r}: every argument is a --flag")
     if not _DATA.value:
         raise UserError("--data is missing: name a data set's directory, as --data=data/mine")
     dataset = read_dataset(_DATA.value)
@@ -36,13 +34,16 @@ def main(argv: Sequence[str]) -> None:
     from data_prep.contact_sheet import read_records, write_contact_sheet
 
     path = _SHEET.value or os.path.join(_DATA.value, "contact_sheet.png")
-    write_contact_sheet(dataset, _SPLIT.value, _NUM_IMAGES.value, path)
-    print(f"  contact sheet: {path}")
-    if _PICTURE.value:
-        record = next(read_records(dataset, _SPLIT.value, 1))
-        with open(_PICTURE.value, "wb") as file:
-            file.write(record["image"])
-        print(f"  picture: {_PICTURE.value}")
+    try:
+        write_contact_sheet(dataset, _SPLIT.value, _NUM_IMAGES.value, path)
+        print(f"  contact sheet: {path}")
+        if _PICTURE.value:
+            record = next(read_records(dataset, _SPLIT.value, 1))
+            with open(_PICTURE.value, "wb") as file:
+                file.write(record["image"])
+            print(f"  picture: {_PICTURE.value}")
+    except OSError as error:
+        raise UserError(f"{error.filename} can't be written: {error.strerror}") from error
 
 
 if __name__ == "__main__":

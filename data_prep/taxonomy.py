@@ -10,7 +10,7 @@ warnings. With --data, also abstract classes without images and leaves with few.
 
 from collections.abc import Sequence
 
-from absl import app, flags
+from absl import flags
 
 from revisit import cli
 from revisit.errors import UserError
@@ -33,8 +33,6 @@ def main(argv: Sequence[str]) -> None:
     from data_prep.sources.taxonomies import read_classes
     from revisit.data.taxonomy import make_taxonomy
 
-    if len(argv) > 1:
-        raise app.UsageError(f"unexpected argument {argv[1]!r}: name the file as --lint=FILE")
     if not _LINT.value:
         raise UserError("--lint is missing: name a taxonomy file, as --lint=classes.yaml")
     graph = read_classes(_LINT.value)

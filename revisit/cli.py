@@ -73,6 +73,15 @@ def _parse_flags(argv: Sequence[str]) -> list[str]:
     sys.exit(EXIT_USER_ERROR)
 
 
+def _parse_flags_alone(argv: Sequence[str]) -> list[str]:
+    """Refuses whatever is no flag: a value after a space too many, a forgotten pair of quotes."""
+    arguments = _parse_flags(argv)
+    if len(arguments) > 1:
+        _say("error", f"{arguments[1]!r} is no --flag, nor its value (--help lists the flags)")
+        sys.exit(EXIT_WRONG_FLAGS)
+    return arguments
+
+
 def _guarded(main: Callable[[Sequence[str]], None]) -> Callable[[Sequence[str]], None]:
     def guarded(argv: Sequence[str]) -> None:
         logging.set_verbosity(logging.WARNING)  # TensorFlow notes every save
@@ -88,7 +97,7 @@ def _guarded(main: Callable[[Sequence[str]], None]) -> Callable[[Sequence[str]],
     return guarded
 
 
-def run(main: Callable[[Sequence[str]], None]) -> None:
+def run(main: Callable[[Sequence[str]], None], takes_arguments: bool = False) -> None:
     """Runs a command: changes to the caller's directory, parses flags, turns errors into statuses.
 
     Under `bazel run` the process starts in the runfiles tree, and BUILD_WORKING_DIRECTORY names the
@@ -96,10 +105,12 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
 
     Args:
       main: called with the arguments left after the flags (argv[0] is the program).
+      takes_arguments: whether there may be any.
     """
     os.chdir(os.environ.get("BUILD_WORKING_DIRECTORY", "."))
     try:
-        app.run(_guarded(main), flags_parser=_parse_flags)
+        parse = _parse_flags if takes_arguments else _parse_flags_alone
+        app.run(_guarded(main), flags_parser=parse)
     except BrokenPipeError:  # the reader of our output (head, less) has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

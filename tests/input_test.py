@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from revisit.data import images
 from revisit.data import input as data_input
-from revisit.data.augment import AUGMENTATIONS, make_augment
+from revisit.data.augment import AUGMENTATIONS, check_augment, make_augment
 from revisit.data.input import Stream
 from revisit.data.records import Contents, Dataset, Shard, parse_record, read_dataset
 from revisit.data.views import take_fraction
@@ -204,4 +204,4 @@ def test_augmentation_changes_pixels_and_goes_on_the_same(dataset: Dataset, name
 def test_augmentations_are_named() -> None:
     assert make_augment("none") is None
     with pytest.raises(UserError, match="config.data.augment='blur' is not one of none, color"):
-        make_augment("blur")
+        check_augment("blur")

@@ -271,6 +271,7 @@ def test_a_compiled_step_learns_the_same(
         ("task.name", "detct", "config.task.name='detct' is not one of"),
         ("task.labels", "truth", "holds no truth"),
         ("data.crop", 99, "config.data.crop=99 is not between 1 and config.data.resize=32"),
+        ("data.augment", "blur", "config.data.augment='blur' is not one of none, color_jitter"),
         ("train.batch_size", 0, "config.train.batch_size=0: give at least 1"),
         ("train.duration", "5 eposch", 'not a duration: "5 eposch"'),
     ],
@@ -284,6 +285,7 @@ def test_what_does_not_fit_is_one_clear_line(
         _train(config, "pretrain", tmp_path)
     assert message in str(raised.value)
     assert "\n" not in str(raised.value)
+    assert not list(tmp_path.iterdir())  # the directory is free for the mended command
 
 
 def test_a_workdir_that_is_a_file_is_one_clear_line(tiny_config, tmp_path):

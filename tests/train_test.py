@@ -63,6 +63,7 @@ def get_config():
         (["--config=tiny.py", "--workdir=w", "--config.seed=x"], 1, "error: flag --config.seed=x"),
         (["--config=tiny.py", "--workdir=w", "--mode=linear_probe"], 1, "needs --init"),
         (["--config=tiny.py", "--workdir=w", "--mode=probe"], 2, "should be one of <pretrain|"),
+        (["--config=tiny.py", "--workdir=w", "--mode=finetune", "x"], 2, "'x' is no --flag, nor"),
         (["--config=tiny.py", "--workdir=w", "--nothing"], 2, "Unknown command line flag"),
         (["--config=.", "--workdir=w"], 1, "error: --config=.: no such file"),
         (["--config=empty.py", "--workdir=w"], 1, "empty.py defines no get_config()"),

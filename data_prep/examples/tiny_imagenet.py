@@ -21,7 +21,7 @@ import random
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from absl import app, flags
+from absl import flags
 
 from data_prep.sources.wordnet import Synset, read_wordnet
 from revisit import cli
@@ -117,8 +117,6 @@ def write_manifests(root: str, wordnet: dict[str, Synset], out: str, seed: int) 
 
 def main(argv: Sequence[str]) -> None:
     """Writes the four files."""
-    if len(argv) > 1:
-        raise app.UsageError(f"unexpected argument {argv[1]!r}: every argument is a --flag")
     for path in (os.path.join(_IMAGES.value, "train"), _WORDNET.value):
         if not os.path.exists(path):
             raise UserError(f"no {path!r}: check --images and --wordnet")

@@ -6,7 +6,10 @@ that goes on after a stop sees the same pictures as one that was never stopped. 
 the crop and the reflection of revisit.data.images.
 """
 
+import contextlib
+import io
 from collections.abc import Callable
+from types import ModuleType
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -57,12 +60,17 @@ OPERATIONS = {
 Augment = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
+def import_keras_cv() -> ModuleType:
+    """keras-cv, where it is used: it takes seconds, most runs do without, and it prints a line."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        import keras_cv
+    return keras_cv
+
+
 def _make(name: str) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
     """(images [B, S, S, 3], draws [B] in [-1, 1]) -> images changed each by its own draw."""
-    import keras_cv  # here, since it takes seconds, and most runs augment by crop and flip alone
-
     operation = OPERATIONS[name]
-    layer = getattr(keras_cv.layers, operation.layer)(**operation.arguments)
+    layer = getattr(import_keras_cv().layers, operation.layer)(**operation.arguments)
 
     def apply(images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
         return layer.augment_images(
@@ -104,15 +112,13 @@ def make_rand_augment() -> Augment:
 AUGMENTATIONS = {"color_jitter": make_color_jitter, "rand_augment": make_rand_augment}
 
 
-def make_augment(name: str) -> Augment | None:
-    """The augmentation of `config.data.augment`; None for "none".
+def check_augment(name: str) -> None:
+    """Raises UserError where `config.data.augment` has no such value."""
+    known = ["none", *AUGMENTATIONS]
+    if name not in known:
+        raise UserError(f"config.data.augment={name!r} is not one of {', '.join(known)}")
 
-    Raises:
-      UserError: no such augmentation.
-    """
-    if name == "none":
-        return None
-    if name not in AUGMENTATIONS:
-        known = ", ".join(["none", *AUGMENTATIONS])
-        raise UserError(f"config.data.augment={name!r} is not one of {known}")
-    return AUGMENTATIONS[name]()
+
+def make_augment(name: str) -> Augment | None:
+    """The augmentation of `config.data.augment`; None for "none"."""
+    return AUGMENTATIONS[name]() if name in AUGMENTATIONS else None

@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
+from revisit.data.augment import import_keras_cv
 from revisit.data.geometry import apply_to_boxes, unstack
 from revisit.models import boxes as box_lib
 
@@ -60,10 +61,8 @@ def make_anchors(options: Options, grid: int) -> tf.Tensor:
       options: of the model.
       grid: features a side of the canvas.
     """
-    import keras_cv  # here, since it takes seconds and other tasks do without it
-
     stride = 2 ** round(np.log2(options.canvas / grid))
-    generator = keras_cv.layers.AnchorGenerator(
+    generator = import_keras_cv().layers.AnchorGenerator(
         bounding_box_format="yxyx",
         sizes=[1.0],
         scales=list(options.anchor_sizes),

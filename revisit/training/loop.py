@@ -24,7 +24,7 @@ import tf_keras as keras
 from ml_collections import ConfigDict
 
 from revisit.data import input as data_input
-from revisit.data.augment import make_augment
+from revisit.data.augment import check_augment, make_augment
 from revisit.data.records import Dataset, Shard, count_examples, read_dataset
 from revisit.data.views import view
 from revisit.errors import Interrupted, UserError
@@ -118,6 +118,7 @@ def make_plan(config: ConfigDict, mode: str, strategy: Strategy) -> Plan:
     shards = data_input.train_shards(dataset, config.data.train_split, config.data.fraction)
     data_input.train_shards(dataset, config.data.eval_split, 1.0)
     _check_sizes(config.train, strategy.distribution.num_replicas_in_sync)
+    check_augment(config.data.augment)
     task = make_task(config, dataset)
     probe = probes.PROBES["sgd"] if MODES[mode].trains_backbone else probes.make_probe(config)
     steps = _steps(config, probe, count_examples(shards))
