@@ -14,12 +14,14 @@ from data_prep.sources.source import SourceOptions
 from revisit.data import geometry
 from revisit.data.input import eval_batches
 from revisit.data.records import read_dataset
+from revisit.data.taxonomy import make_taxonomy
 from revisit.data.views import view
 from revisit.errors import UserError
 from revisit.evaluation.results import score_results
 from revisit.models import boxes as box_lib
 from revisit.serving.exporter import export
 from revisit.tasks import make_task
+from revisit.tasks.detect import DetectMetric
 from revisit.training import loop, modes
 from revisit.training.checkpoint import find_checkpoint
 from revisit.training.scoring import score
@@ -146,6 +148,35 @@ def test_results_files_give_the_same_figures_to_the_official_tools(run, data):
     report = score(str(workdir), "last", None, None)
     assert report["figures"] == pytest.approx(figures, nan_ok=True)
     assert json.loads(report["files"]["annotations.json"])["images"]
+
+
+def _found_in_one_image(true_label, labels):
+    """The metric of data_prep's classes of COCO's, the two numbers below a supercategory."""
+    taxonomy = make_taxonomy(["7", "18", "beast"], [("18", "beast")], ["train", "dog", "beast"])
+    metric = DetectMetric(taxonomy, "validation")
+    box = [0.0, 0.0, 0.5, 0.5]
+    rows = {"id": [b"139"], "weight": [1.0], "size": [[80, 60]]}
+    rows |= {
+        "truth": [[[*box, true_label, 12.0, 0, 0]]],
+        "found": [[[*box, 0.9, x] for x in labels]],
+    }
+    metric.update({name: np.array(values) for name, values in rows.items()})
+    return metric
+
+
+def test_results_of_coco_have_its_numbers_and_no_supercategories():
+    metric = _found_in_one_image(true_label=1, labels=[1, 2, 0])
+    assert [each["category_id"] for each in metric.detections()] == [18, 7]
+    assert [each["image_id"] for each in metric.detections()] == [139, 139]
+    assert [each["id"] for each in metric.annotations()["categories"]] == [7, 18]
+    assert [each["category_id"] for each in metric.annotations()["annotations"]] == [18]
+    assert "voc/comp4_det_validation_beast.txt" not in metric.results()
+
+
+def test_a_class_above_others_that_objects_have_is_a_category():
+    metric = _found_in_one_image(true_label=2, labels=[1, 2])
+    assert [each["category_id"] for each in metric.detections()] == ["18", "beast"]
+    assert metric.result()["map"] == pytest.approx(1.0)
 
 
 def test_a_probe_leaves_the_backbone_conv5_included_and_says_what_was_loaded(run, data, tmp_path):

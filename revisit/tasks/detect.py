@@ -6,7 +6,7 @@ Images are drawn on a square canvas, the short side 600 pixels unless the long o
 
 import functools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -103,16 +103,26 @@ class DetectMetric:
             fields = (rows[name][row] for name in ("size", "truth", "found"))
             self._images.append(_Image(id_, *fields))
 
+    def _category_ids(self) -> Mapping[int, int | str]:
+        """Class -> its id in COCO's form: its name.
+
+        Where all leaves, and all classes of objects, have numbers for names, they are COCO's own;
+        the classes above them are its supercategories, which are no categories.
+        """
+        names, leaves = self._taxonomy.names, self._taxonomy.leaves()
+        numbers = {label: int(name) for label, name in enumerate(names) if name.isdecimal()}
+        drawn = {label for image in self._images for label in image.true_labels}
+        return numbers if drawn.union(leaves) <= numbers.keys() else dict(enumerate(names))
+
     def _categories(self) -> list[dict[str, Any]]:
         """Of the classes that an object has or that were found: taxonomies hold many more."""
-        ids = coco.as_ids(self._taxonomy.names)
+        ids, titles = self._category_ids(), self._taxonomy.titles
         used = {label for image in self._images for label in (*image.true_labels, *image.labels)}
-        names, titles = self._taxonomy.names, self._taxonomy.titles
-        return [{"id": ids[names[label]], "name": titles[label]} for label in sorted(used)]
+        return [{"id": ids[label], "name": titles[label]} for label in sorted(used & ids.keys())]
 
     def annotations(self) -> dict[str, Any]:
         """The ground truth in COCO's form."""
-        category_ids = list(coco.as_ids(self._taxonomy.names).values())
+        category_ids = self._category_ids()
         sizes = {image.id: image.size for image in self._images}
         objects = {
             image.id: [
@@ -128,7 +138,7 @@ class DetectMetric:
     def detections(self) -> list[dict[str, Any]]:
         """What was found, in COCO's form of results."""
         image_ids = coco.as_ids(image.id for image in self._images)
-        category_ids = list(coco.as_ids(self._taxonomy.names).values())
+        category_ids = self._category_ids()
         return [
             {
                 "image_id": image_ids[image.id],
@@ -138,14 +148,17 @@ class DetectMetric:
             }
             for image in self._images
             for box, label, score in zip(image.boxes, image.labels, image.scores)
+            if label in category_ids
         ]
 
     def _voc_detections(self) -> dict[str, list[voc.Detection]]:
         found: dict[str, list[voc.Detection]] = {}
+        category_ids = self._category_ids()
         for image in self._images:
             for box, label, score in zip(image.boxes, image.labels, image.scores):
-                detection = voc.Detection(image.id, float(score), tuple(box))
-                found.setdefault(self._taxonomy.titles[label], []).append(detection)
+                if label in category_ids:
+                    detection = voc.Detection(image.id, float(score), tuple(box))
+                    found.setdefault(self._taxonomy.titles[label], []).append(detection)
         return found
 
     def _voc_truths(self) -> dict[str, dict[str, voc.Truth]]:
