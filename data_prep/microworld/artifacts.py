@@ -1,6 +1,7 @@
 """Recipes of containers, tools, instruments, toys and signs."""
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 from data_prep.microworld.sketch import (
@@ -633,7 +634,7 @@ def disc(s: Sketch, moves: list[float], traits: Disc) -> None:
             a = 360 * k / traits.spokes
             s.limb((0, 0), toward((0, 0), a, 1.24 if traits.cross else 0.95), 0.1, 0.08, ACCENT)
         s.circle((0, 0), 0.2, DARK)
-    _seams(s, traits.seams)
+    SEAMS[traits.seams](s)
     for k in range(traits.dots):
         a, r = 2.4 * k, 0.68 * math.sqrt((k + 0.5) / max(1, traits.dots))
         s.circle((r * math.cos(a), r * math.sin(a)), 0.13, DARK)
@@ -641,64 +642,58 @@ def disc(s: Sketch, moves: list[float], traits: Disc) -> None:
         s.circle((0, 0), traits.hole, HOLE)
 
 
-def _seams(s: Sketch, kind: str) -> None:
-    if kind == "pentagons":
-        s.star((0, 0), 5, 0.34, 0.82, DARK)
-        for k in range(5):
-            s.star(toward((0, 0), 180 + 72 * k, 0.82), 5, 0.24, 0.82, DARK)
-            s.bar((0, 0), toward((0, 0), 180 + 72 * k, 0.7), 0.03, DARK)
-    elif kind == "basket":
-        for a in (0, 90):
-            s.bar(toward((0, 0), a, 0.98), toward((0, 0), a + 180, 0.98), 0.06, DARK)
-        for side in (-1, 1):
-            s.chain([(side * 0.8, -0.6), (side * 0.4, 0), (side * 0.8, 0.6)], 0.06, 0.06, DARK)
-    elif kind == "tennis":
-        for side in (-1, 1):
-            s.chain(
-                [
-                    (side * 0.75, -0.62),
-                    (side * 0.25, -0.3),
-                    (side * 0.25, 0.3),
-                    (side * 0.75, 0.62),
-                ],
-                0.1,
-                0.1,
-                LIGHT,
-            )
-    elif kind == "wedges":
-        for k in range(3):
-            a = 120 * k
-            s.polygon(
-                (
-                    (0, 0),
-                    toward((0, 0), a, 0.98),
-                    toward((0, 0), a + 30, 0.98),
-                    toward((0, 0), a + 60, 0.98),
-                ),
-                (SECOND, ACCENT, LIGHT)[k],
-            )
-    elif kind == "volley":
-        for k in range(3):
-            a = 120 * k
-            s.chain(
-                [(0, 0), toward((0, 0), a + 20, 0.5), toward((0, 0), a + 50, 0.97)],
-                0.06,
-                0.06,
-                DARK,
-            )
-            s.chain(
-                [
-                    toward((0, 0), a + 40, 0.3),
-                    toward((0, 0), a + 70, 0.6),
-                    toward((0, 0), a + 85, 0.97),
-                ],
-                0.05,
-                0.05,
-                DARK,
-            )
-    elif kind == "bowling":
-        for x, y in ((-0.1, -0.5), (0.2, -0.55), (0.08, -0.25)):
-            s.circle((x, y), 0.11, DARK)
+CENTER: Point = (0, 0)
+
+
+def _pentagons(s: Sketch) -> None:
+    s.star(CENTER, 5, 0.34, 0.82, DARK)
+    for k in range(5):
+        s.star(toward(CENTER, 180 + 72 * k, 0.82), 5, 0.24, 0.82, DARK)
+        s.bar(CENTER, toward(CENTER, 180 + 72 * k, 0.7), 0.03, DARK)
+
+
+def _basket_seams(s: Sketch) -> None:
+    for a in (0, 90):
+        s.bar(toward(CENTER, a, 0.98), toward(CENTER, a + 180, 0.98), 0.06, DARK)
+    for side in (-1, 1):
+        s.chain([(side * 0.8, -0.6), (side * 0.4, 0), (side * 0.8, 0.6)], 0.06, 0.06, DARK)
+
+
+def _tennis_seams(s: Sketch) -> None:
+    for side in (-1, 1):
+        knots = ((0.75, -0.62), (0.25, -0.3), (0.25, 0.3), (0.75, 0.62))
+        s.chain([(side * x, y) for x, y in knots], 0.1, 0.1, LIGHT)
+
+
+def _wedges(s: Sketch) -> None:
+    for k, material in enumerate((SECOND, ACCENT, LIGHT)):
+        rim = (toward(CENTER, 120 * k + turn, 0.98) for turn in (0, 30, 60))
+        s.polygon((CENTER, *rim), material)
+
+
+def _volley_seams(s: Sketch) -> None:
+    for a in (0, 120, 240):
+        s.chain(
+            [CENTER, toward(CENTER, a + 20, 0.5), toward(CENTER, a + 50, 0.97)], 0.06, 0.06, DARK
+        )
+        knots = ((40, 0.3), (70, 0.6), (85, 0.97))
+        s.chain([toward(CENTER, a + turn, reach) for turn, reach in knots], 0.05, 0.05, DARK)
+
+
+def _finger_holes(s: Sketch) -> None:
+    for x, y in ((-0.1, -0.5), (0.2, -0.55), (0.08, -0.25)):
+        s.circle((x, y), 0.11, DARK)
+
+
+SEAMS: dict[str, Callable[[Sketch], None]] = {
+    "": lambda s: None,
+    "pentagons": _pentagons,
+    "basket": _basket_seams,
+    "tennis": _tennis_seams,
+    "wedges": _wedges,
+    "volley": _volley_seams,
+    "bowling": _finger_holes,
+}
 
 
 EMBLEMS: dict[str, tuple[Point, ...]] = {

@@ -153,73 +153,62 @@ class Quadruped(NamedTuple):
     trunk: bool = False
 
 
+_BEHIND_THE_SKULL = ("antlers", "palmate", "straight", "swept")  # horns
+
+
 def quadruped(s: Sketch, moves: list[float], traits: Quadruped) -> None:
     """A four-legged animal; lengths in units of a horse's trunk, rise of the neck in degrees."""
-    hips, chest = (-traits.length / 2, 0.0), (traits.length / 2, 0.0)
-    angles = GAITS[traits.gait]
-    swing = [10 * m for m in moves]
-    low = traits.girth * 0.18
-    for k, (hip, material) in enumerate(((hips, MAIN + FAR), (chest, MAIN + FAR))):
-        a = angles[2 * k]
-        start = (hip[0] + (0.1 if k == 0 else -0.02), low)
-        _leg(s, start, (a[0] + swing[k], a[1] + swing[k]), (traits.leg, traits.thick), material)
-    _tail(
-        s,
-        (-traits.length / 2 - traits.girth * 0.36, -traits.girth * 0.22),
-        traits.tail,
-        0.1 * moves[4],
-    )
+    length, girth = traits.length, traits.girth
+    _legs(s, moves, traits, is_far=True)
+    _tail(s, (-length / 2 - girth * 0.36, -girth * 0.22), traits.tail, 0.1 * moves[4])
     pitch = 16 if traits.gait == "rear" else 0
-    throat = toward(
-        (traits.length / 2, -traits.girth * 0.15 - 0.01 * pitch), 90 + traits.rise, traits.neck
-    )
+    withers = (length / 2, -girth * 0.15 - 0.01 * pitch)
+    throat = toward(withers, 90 + traits.rise, traits.neck)
     skull = (throat[0] + traits.head * 0.2, throat[1] - traits.head * 0.1 + 0.05 * moves[5])
-    s.limb(
-        (traits.length / 2, -traits.girth * 0.08), throat, traits.girth * 0.85, traits.head * 0.8
-    )
-    s.ellipse((0, 0), traits.length / 2 + traits.girth * 0.3, traits.girth / 2, MAIN)
-    s.ellipse(
-        (traits.length / 2 - traits.girth * 0.06, 0), traits.girth * 0.46, traits.girth * 0.56
-    )
-    s.ellipse(
-        (-traits.length / 2 + traits.girth * 0.06, -0.01), traits.girth * 0.46, traits.girth * 0.54
-    )
+    s.limb((length / 2, -girth * 0.08), throat, girth * 0.85, traits.head * 0.8)
+    _body(s, traits)
+    _mane(s, throat, skull, (length, girth, traits.head), traits.mane)
+    _head(s, skull, 0.12 * moves[6], traits)
+    _legs(s, moves, traits, is_far=False)
+
+
+def _legs(s: Sketch, moves: list[float], traits: Quadruped, is_far: bool) -> None:
+    """A hind leg and a fore leg, those on the far side or the near ones."""
+    first, behind, ahead = (0, 0.1, -0.02) if is_far else (1, 0.02, -0.1)
+    hips = (-traits.length / 2 + behind, traits.length / 2 + ahead)
+    for k, hip in enumerate(hips):
+        upper, lower = GAITS[traits.gait][2 * k + first]
+        swing = 10 * moves[k + 2 * first]
+        size, material = (traits.leg, traits.thick), MAIN + FAR if is_far else MAIN
+        _leg(s, (hip, traits.girth * 0.18), (upper + swing, lower + swing), size, material)
+
+
+def _body(s: Sketch, traits: Quadruped) -> None:
+    length, girth = traits.length, traits.girth
+    s.ellipse((0, 0), length / 2 + girth * 0.3, girth / 2, MAIN)
+    s.ellipse((length / 2 - girth * 0.06, 0), girth * 0.46, girth * 0.56)
+    s.ellipse((-length / 2 + girth * 0.06, -0.01), girth * 0.46, girth * 0.54)
     for k in range(traits.humps):
-        x = (k - (traits.humps - 1) / 2) * traits.length * 0.42
-        s.ellipse((x, -traits.girth * 0.5), traits.length * 0.19, traits.girth * 0.42)
+        x = (k - (traits.humps - 1) / 2) * length * 0.42
+        s.ellipse((x, -girth * 0.5), length * 0.19, girth * 0.42)
     if traits.shell:
-        _shell(s, traits.length, traits.girth)
-    _mane(s, throat, skull, (traits.length, traits.girth, traits.head), traits.mane)
-    if traits.horns in ("antlers", "palmate", "straight", "swept"):
-        _horns(s, skull, traits.head, traits.horns)
-    s.ellipse(skull, traits.head * 0.58, traits.head * 0.5)
-    s.limb(
-        skull,
-        (skull[0] + traits.head * 0.3 + traits.snout, skull[1] + traits.head * 0.24),
-        traits.head * 0.8,
-        traits.head * 0.42,
-    )
-    s.ellipse(
-        (skull[0] + traits.head * 0.36 + traits.snout, skull[1] + traits.head * 0.2),
-        traits.head * 0.13,
-        traits.head * 0.12,
-        DARK,
-    )
+        _shell(s, length, girth)
+
+
+def _head(s: Sketch, skull: Point, sway: float, traits: Quadruped) -> None:
+    """All of the head, back to front; `sway` is the trunk's."""
+    (x, y), size, snout = skull, traits.head, traits.snout
+    if traits.horns in _BEHIND_THE_SKULL:
+        _horns(s, skull, size, traits.horns)
+    s.ellipse(skull, size * 0.58, size * 0.5)
+    s.limb(skull, (x + size * 0.3 + snout, y + size * 0.24), size * 0.8, size * 0.42)
+    s.ellipse((x + size * 0.36 + snout, y + size * 0.2), size * 0.13, size * 0.12, DARK)
     if traits.trunk:
-        _trunk(s, (skull[0] + traits.head * 0.45, skull[1] + traits.head * 0.2), 0.12 * moves[6])
-    if traits.horns not in ("antlers", "palmate", "straight", "swept"):
-        _horns(s, skull, traits.head, traits.horns)
-    _ears(s, skull, traits.head, traits.ears)
-    s.ellipse(
-        (skull[0] + traits.head * 0.16, skull[1] - traits.head * 0.1),
-        traits.head * 0.1,
-        traits.head * 0.11,
-        DARK,
-    )
-    for k, hip in enumerate((hips, chest)):
-        a = angles[2 * k + 1]
-        start = (hip[0] + (0.02 if k == 0 else -0.1), low)
-        _leg(s, start, (a[0] + swing[k + 2], a[1] + swing[k + 2]), (traits.leg, traits.thick), MAIN)
+        _trunk(s, (x + size * 0.45, y + size * 0.2), sway)
+    if traits.horns not in _BEHIND_THE_SKULL:
+        _horns(s, skull, size, traits.horns)
+    _ears(s, skull, size, traits.ears)
+    s.ellipse((x + size * 0.16, y - size * 0.1), size * 0.1, size * 0.11, DARK)
 
 
 def _mane(

@@ -1,6 +1,7 @@
 """Recipes of plants, fruits and fungi."""
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 from data_prep.microworld.sketch import (
@@ -10,6 +11,7 @@ from data_prep.microworld.sketch import (
     LIGHT,
     MAIN,
     SECOND,
+    Point,
     Sketch,
     toward,
 )
@@ -30,44 +32,7 @@ class Tree(NamedTuple):
 def tree(s: Sketch, moves: list[float], traits: Tree) -> None:
     """Trees by the shape of their crown; ACCENT is the bark, MAIN the leaves."""
     top = -traits.trunk
-    if traits.crown == "palm":
-        s.chain(
-            [(0, 0), (0.06, top * 0.6), (0.14 + 0.1 * moves[0], top - traits.height * 0.3)],
-            traits.width,
-            traits.width * 0.7,
-            ACCENT,
-        )
-        head = (0.14 + 0.1 * moves[0], top - traits.height * 0.3)
-        for k in range(7):
-            middle = toward(head, 180 + (k - 3) * 42, traits.spread * 0.5)
-            s.chain(
-                [head, middle, (middle[0] + (middle[0] - head[0]) * 0.9, middle[1] + 0.3)],
-                0.15,
-                0.04,
-                MAIN if k % 2 else MAIN + FAR,
-            )
-    elif traits.crown in ("bare", "boab"):
-        s.limb(
-            (0, 0),
-            (0, top),
-            traits.width * 1.4,
-            traits.width * (1 if traits.crown == "bare" else 1.2),
-            ACCENT,
-        )
-        for k in range(traits.tiers):
-            angle = 180 + (k - (traits.tiers - 1) / 2) * 130 / traits.tiers + 6 * moves[k % 12]
-            elbow = toward((0, top + 0.04), angle, traits.height * 0.55)
-            s.limb((0, top + 0.1), elbow, traits.width * 0.7, traits.width * 0.4, ACCENT)
-            for fork in (-26, 26):
-                tip = toward(elbow, angle + fork, traits.height * 0.4)
-                s.limb(elbow, tip, traits.width * 0.35, 0.02, ACCENT)
-                if traits.crown == "boab":
-                    s.ellipse(tip, 0.2, 0.1, MAIN)
-    else:
-        s.limb(
-            (0, 0), (0, top - traits.height * 0.3), traits.width * 1.2, traits.width * 0.7, ACCENT
-        )
-        _crown(s, moves, traits.crown, (top, traits.spread, traits.height, traits.tiers))
+    CROWNS[traits.crown](s, moves, traits)
     for k in range(traits.dots):
         turn = 2.4 * k  # the golden angle, nearly: spreads evenly
         reach = 0.8 * traits.spread * math.sqrt((k + 0.5) / traits.dots)
@@ -75,63 +40,115 @@ def tree(s: Sketch, moves: list[float], traits: Tree) -> None:
         s.circle(dot, 0.07, SECOND)
 
 
-def _crown(
-    s: Sketch, moves: list[float], crown: str, size: tuple[float, float, float, int]
-) -> None:
-    top, spread, height, tiers = size
-    if crown == "tiers":
-        for k in range(tiers):
-            y = top - k * height / tiers * 0.8 + 0.1
-            w = spread * (1 - 0.8 * k / tiers)
-            s.lathe(((y - height / tiers * 1.5, 0.01), (y, w), (y - 0.06, 0.02)), MAIN)
-    elif crown == "cone":
-        s.lathe(
-            (
-                (top - height, 0.01),
-                (top - height * 0.4, spread * 0.66),
-                (top + 0.05, spread),
-                (top + 0.15, 0.04),
-            )
-        )
-    elif crown == "column":
-        s.ellipse((0, top - height * 0.4), spread, height * 0.6)
-    elif crown == "shelf":
-        for k in range(tiers):
-            x = spread * 0.5 * (-1) ** k * (0.6 + 0.3 * moves[k])
-            y = top - height * k / tiers
-            s.limb((0, y + 0.25), (x, y), 0.07, 0.05, ACCENT)
-            s.ellipse((x, y), spread * 0.75, 0.14, MAIN if k % 2 else MAIN + FAR)
-    elif crown == "umbrella":
-        for k in range(5):
-            s.limb((0, top + 0.1), ((k / 2 - 1) * spread, top - height * 0.3), 0.05, 0.03, ACCENT)
-        s.lathe(
-            (
-                (top - height * 0.55, spread * 0.6),
-                (top - height * 0.3, spread),
-                (top - height * 0.18, spread * 0.9),
-            )
-        )
-    elif crown == "weeping":
-        s.ellipse((0, top - height * 0.3), spread * 0.8, height * 0.4)
-        for k in range(9):
-            x = (k / 4 - 1) * spread
-            s.chain(
-                [
-                    (x * 0.6, top - height * 0.4),
-                    (x, top - height * 0.1),
-                    (x * 1.06, top + 0.4 + 0.08 * moves[k]),
-                ],
-                0.13,
-                0.05,
-                MAIN if k % 2 else MAIN + FAR,
-            )
-    elif crown == "blobs":
-        for k in range(7):
-            a, r = 2.4 * k, spread * 0.62 * math.sqrt(k / 6)
-            blob = (r * math.cos(a), top - height * 0.4 + r * math.sin(a) * 0.8)
-            s.ellipse(blob, spread * 0.42, spread * 0.38, MAIN if k % 2 else MAIN + FAR)
-    else:
-        s.ellipse((0, top - height * 0.4), spread, height * 0.58)
+def _palm(s: Sketch, moves: list[float], traits: Tree) -> None:
+    top = -traits.trunk
+    head = (0.14 + 0.1 * moves[0], top - traits.height * 0.3)
+    s.chain([(0, 0), (0.06, top * 0.6), head], traits.width, traits.width * 0.7, ACCENT)
+    for k in range(7):
+        middle = toward(head, 180 + (k - 3) * 42, traits.spread * 0.5)
+        tip = (middle[0] + (middle[0] - head[0]) * 0.9, middle[1] + 0.3)
+        s.chain([head, middle, tip], 0.15, 0.04, _shaded(k))
+
+
+def _branches(s: Sketch, moves: list[float], traits: Tree) -> None:
+    """A trunk whose branches fork once; a boab's end in tufts."""
+    is_boab, top = traits.crown == "boab", -traits.trunk
+    foot = traits.width * 1.4
+    s.limb((0, 0), (0, top), foot, traits.width * (1.2 if is_boab else 1), ACCENT)
+    for k in range(traits.tiers):
+        angle = 180 + (k - (traits.tiers - 1) / 2) * 130 / traits.tiers + 6 * moves[k % 12]
+        elbow = toward((0, top + 0.04), angle, traits.height * 0.55)
+        s.limb((0, top + 0.1), elbow, traits.width * 0.7, traits.width * 0.4, ACCENT)
+        for fork in (-26, 26):
+            tip = toward(elbow, angle + fork, traits.height * 0.4)
+            s.limb(elbow, tip, traits.width * 0.35, 0.02, ACCENT)
+            if is_boab:
+                s.ellipse(tip, 0.2, 0.1, MAIN)
+
+
+def _shaded(k: int) -> int:
+    """Leaves in turns before and behind."""
+    return MAIN if k % 2 else MAIN + FAR
+
+
+def _stem(s: Sketch, traits: Tree) -> float:
+    """Draws the trunk below a crown of leaves; gives the y of its upper end."""
+    top, width = -traits.trunk, traits.width
+    s.limb((0, 0), (0, top - traits.height * 0.3), width * 1.2, width * 0.7, ACCENT)
+    return top
+
+
+def _tiers(s: Sketch, moves: list[float], traits: Tree) -> None:
+    top, height, tiers = _stem(s, traits), traits.height, traits.tiers
+    for k in range(tiers):
+        y = top - k * height / tiers * 0.8 + 0.1
+        w = traits.spread * (1 - 0.8 * k / tiers)
+        s.lathe(((y - height / tiers * 1.5, 0.01), (y, w), (y - 0.06, 0.02)), MAIN)
+
+
+def _cone(s: Sketch, moves: list[float], traits: Tree) -> None:
+    top, spread = _stem(s, traits), traits.spread
+    upper = (top - traits.height, 0.01), (top - traits.height * 0.4, spread * 0.66)
+    s.lathe((*upper, (top + 0.05, spread), (top + 0.15, 0.04)))
+
+
+def _column(s: Sketch, moves: list[float], traits: Tree) -> None:
+    top = _stem(s, traits)
+    s.ellipse((0, top - traits.height * 0.4), traits.spread, traits.height * 0.6)
+
+
+def _round(s: Sketch, moves: list[float], traits: Tree) -> None:
+    top = _stem(s, traits)
+    s.ellipse((0, top - traits.height * 0.4), traits.spread, traits.height * 0.58)
+
+
+def _shelves(s: Sketch, moves: list[float], traits: Tree) -> None:
+    top = _stem(s, traits)
+    for k in range(traits.tiers):
+        x = traits.spread * 0.5 * (-1) ** k * (0.6 + 0.3 * moves[k])
+        y = top - traits.height * k / traits.tiers
+        s.limb((0, y + 0.25), (x, y), 0.07, 0.05, ACCENT)
+        s.ellipse((x, y), traits.spread * 0.75, 0.14, _shaded(k))
+
+
+def _umbrella(s: Sketch, moves: list[float], traits: Tree) -> None:
+    top, spread, height = _stem(s, traits), traits.spread, traits.height
+    for k in range(5):
+        s.limb((0, top + 0.1), ((k / 2 - 1) * spread, top - height * 0.3), 0.05, 0.03, ACCENT)
+    knots = ((0.55, 0.6), (0.3, 1), (0.18, 0.9))
+    s.lathe([(top - height * up, spread * wide) for up, wide in knots])
+
+
+def _weeping(s: Sketch, moves: list[float], traits: Tree) -> None:
+    top, spread, height = _stem(s, traits), traits.spread, traits.height
+    s.ellipse((0, top - height * 0.3), spread * 0.8, height * 0.4)
+    for k in range(9):
+        x = (k / 4 - 1) * spread
+        upper = (x * 0.6, top - height * 0.4), (x, top - height * 0.1)
+        s.chain([*upper, (x * 1.06, top + 0.4 + 0.08 * moves[k])], 0.13, 0.05, _shaded(k))
+
+
+def _blobs(s: Sketch, moves: list[float], traits: Tree) -> None:
+    top, spread = _stem(s, traits), traits.spread
+    for k in range(7):
+        a, r = 2.4 * k, spread * 0.62 * math.sqrt(k / 6)
+        blob = (r * math.cos(a), top - traits.height * 0.4 + r * math.sin(a) * 0.8)
+        s.ellipse(blob, spread * 0.42, spread * 0.38, _shaded(k))
+
+
+CROWNS: dict[str, Callable[[Sketch, list[float], Tree], None]] = {
+    "palm": _palm,
+    "bare": _branches,
+    "boab": _branches,
+    "tiers": _tiers,
+    "cone": _cone,
+    "column": _column,
+    "round": _round,
+    "shelf": _shelves,
+    "umbrella": _umbrella,
+    "weeping": _weeping,
+    "blobs": _blobs,
+}
 
 
 class Flower(NamedTuple):
@@ -154,75 +171,70 @@ def flower(s: Sketch, moves: list[float], traits: Flower) -> None:
         lean = (b - (traits.blooms - 1) / 2) * 0.5 + 0.12 * moves[0]
         head = (lean, -traits.stem * (1 - 0.16 * (b % 2)))
         s.chain([(0, 0), (lean * 0.3, -traits.stem * 0.5), head], 0.06, 0.05, SECOND)
-        _bloom(
-            s,
-            head,
-            (traits.petals, traits.reach, traits.width, traits.center, traits.tip),
-            traits.form,
-        )
+        BLOOMS[traits.form](s, head, traits)
     for k in range(traits.leaves):
         side = -1 if k % 2 else 1
         y = -0.12 - 0.14 * k
         s.limb((0, y), (side * (0.3 + 0.05 * moves[k]), y - 0.22), 0.1, 0.02, SECOND)
 
 
-def _bloom(s: Sketch, head: tuple[float, float], size: tuple, form: str) -> None:
-    petals, reach, width, center, tip = size
+def _cup(s: Sketch, head: Point, traits: Flower) -> None:
+    (x, y), reach, width = head, traits.reach, traits.width
+    for dx in (-0.5, 0.5, 0.0):
+        foot = y - reach * 0.3
+        left, right = x + dx * width * 0.5 - width, x + dx * width * 0.5 + width
+        tip = (x + dx * width * 1.9, y - reach * 1.3)
+        s.polygon(((left, foot), tip, (right, foot), (x, y + 0.06)), MAIN if dx else MAIN + FAR)
+
+
+def _bells(s: Sketch, head: Point, traits: Flower) -> None:
     x, y = head
-    if form == "cup":
-        for dx in (-0.5, 0.5, 0.0):
-            s.polygon(
-                (
-                    (x + dx * width * 0.5 - width, y - reach * 0.3),
-                    (x + dx * width * 1.9, y - reach * 1.3),
-                    (x + dx * width * 0.5 + width, y - reach * 0.3),
-                    (x, y + 0.06),
-                ),
-                MAIN if dx else MAIN + FAR,
-            )
-    elif form == "bell":
-        for k in range(petals):
-            c = (x + (0.12 if k % 2 else -0.12), y + k * 0.16)
-            s.lathe(
-                ((c[1] - 0.08, 0.03), (c[1] + 0.02, width * 0.7), (c[1] + reach * 0.5, width)),
-                MAIN,
-                c[0],
-            )
-    elif form == "spike":
-        for k in range(petals):
-            s.ellipse(
-                (x + (0.07 if k % 2 else -0.07), y + 0.5 - k * reach * 0.4),
-                width,
-                width * 0.8,
-                MAIN if k % 3 else ACCENT,
-            )
-    elif form == "globe":
-        for k in range(petals * 2):
-            p = toward(head, 360 * k / petals / 2, reach)
-            s.bar(head, p, 0.02, LIGHT)
-            s.circle(p, 0.035, MAIN)
-    elif form == "whorl":
-        for k, share in enumerate((1, 0.8, 0.6, 0.4, 0.22)):
-            for j in range(4):
-                a = 90 * j + 40 * k
-                s.ellipse(
-                    toward(head, a, reach * share * 0.35),
-                    reach * share * 0.75,
-                    reach * share * 0.65,
-                    MAIN if (j + k) % 2 else MAIN + FAR,
-                    turn=a,
-                )
-    else:
-        for k in range(petals):
-            a = 360 * k / petals
-            s.limb(
-                toward(head, a, center * 0.5),
-                toward(head, a, reach),
-                width * (1.4 - tip),
-                width * (0.3 + tip),
-                MAIN if k % 2 else MAIN + FAR,
-            )
-        s.circle(head, center, ACCENT)
+    for k in range(traits.petals):
+        middle, top = x + (0.12 if k % 2 else -0.12), y + k * 0.16
+        upper = (top - 0.08, 0.03), (top + 0.02, traits.width * 0.7)
+        s.lathe((*upper, (top + traits.reach * 0.5, traits.width)), MAIN, middle)
+
+
+def _spike(s: Sketch, head: Point, traits: Flower) -> None:
+    x, y = head
+    for k in range(traits.petals):
+        place = (x + (0.07 if k % 2 else -0.07), y + 0.5 - k * traits.reach * 0.4)
+        s.ellipse(place, traits.width, traits.width * 0.8, MAIN if k % 3 else ACCENT)
+
+
+def _globe(s: Sketch, head: Point, traits: Flower) -> None:
+    for k in range(traits.petals * 2):
+        p = toward(head, 360 * k / traits.petals / 2, traits.reach)
+        s.bar(head, p, 0.02, LIGHT)
+        s.circle(p, 0.035, MAIN)
+
+
+def _whorl(s: Sketch, head: Point, traits: Flower) -> None:
+    for k, share in enumerate((1, 0.8, 0.6, 0.4, 0.22)):
+        size = traits.reach * share
+        for j in range(4):
+            a = 90 * j + 40 * k
+            place = toward(head, a, size * 0.35)
+            s.ellipse(place, size * 0.75, size * 0.65, _shaded(j + k), turn=a)
+
+
+def _open(s: Sketch, head: Point, traits: Flower) -> None:
+    root_width, tip_width = (traits.width * each for each in (1.4 - traits.tip, 0.3 + traits.tip))
+    for k in range(traits.petals):
+        a = 360 * k / traits.petals
+        root, end = toward(head, a, traits.center * 0.5), toward(head, a, traits.reach)
+        s.limb(root, end, root_width, tip_width, _shaded(k))
+    s.circle(head, traits.center, ACCENT)
+
+
+BLOOMS: dict[str, Callable[[Sketch, Point, Flower], None]] = {
+    "cup": _cup,
+    "bell": _bells,
+    "spike": _spike,
+    "globe": _globe,
+    "whorl": _whorl,
+    "open": _open,
+}
 
 
 class Succulent(NamedTuple):
