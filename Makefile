@@ -1,5 +1,5 @@
 # Everything runs in .venv, which `make setup` makes; PYTHON=/path/to/python chooses its Python.
-.PHONY: setup demo test test-slow lint format bench clean
+.PHONY: setup demo test test-slow chaos lint format bench clean
 .DELETE_ON_ERROR:
 
 export PYTHON
@@ -42,6 +42,10 @@ test: setup
 
 test-slow: setup
 	$(BIN)/python -m pytest -m slow
+
+# Builds, trainings and clusters whose processes are killed: nothing is lost, and the bits are the same.
+chaos: setup
+	$(BIN)/python -m pytest -m "" -k "killed or sigterm"
 
 lint: setup
 	$(BIN)/ruff check .
