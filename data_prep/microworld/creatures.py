@@ -5,6 +5,7 @@ to the right.
 """
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 from data_prep.microworld.sketch import (
@@ -38,53 +39,119 @@ def _leg(s: Sketch, hip: Point, angles: Point, size: tuple[float, float], materi
     s.ellipse((foot[0] + width * 0.2, foot[1]), width * 0.55, width * 0.4, DARK)
 
 
-def _tail(s: Sketch, root: Point, kind: str, sway: float) -> None:
+def _thin_tail(s: Sketch, root: Point, sway: float) -> None:
     x, y = root
-    if kind == "thin":
-        s.chain([root, (x - 0.16, y + 0.12), (x - 0.2 - sway, y + 0.42)], 0.06, 0.04)
-        s.ellipse((x - 0.2 - sway, y + 0.46), 0.05, 0.09, DARK)
-    elif kind == "horse":
-        s.chain([root, (x - 0.18, y + 0.12), (x - 0.26 - sway, y + 0.55)], 0.11, 0.15, DARK)
-    elif kind == "bushy":
-        s.limb(root, (x - 0.3, y + 0.05 + sway), 0.1, 0.22)
-        s.limb((x - 0.3, y + 0.05 + sway), (x - 0.5, y + 0.02 + sway), 0.22, 0.05, LIGHT)
-    elif kind == "plume":
-        s.chain([root, (x - 0.22, y - 0.1), (x - 0.3, y - 0.55), (x - 0.08, y - 0.75)], 0.14, 0.3)
-    elif kind == "curl":
-        s.chain([root, (x - 0.12, y - 0.08), (x - 0.06, y - 0.2), (x + 0.04, y - 0.12)], 0.06, 0.05)
-    elif kind == "stub":
-        s.ellipse((x - 0.03, y), 0.08, 0.07, LIGHT)
-    elif kind == "long":
-        points = [
-            root,
-            (x - 0.25, y + 0.14),
-            (x - 0.5, y + 0.08 - sway),
-            (x - 0.62, y - 0.2 - sway),
-        ]
-        s.chain(points, 0.09, 0.05)
-    elif kind == "whip":
-        s.chain([root, (x - 0.3, y + 0.12), (x - 0.7, y + 0.16 + sway)], 0.06, 0.02, ACCENT)
-    elif kind == "thick":
-        s.chain([(x + 0.1, y + 0.08), (x - 0.4, y + 0.24), (x - 0.85, y + 0.3 + sway)], 0.32, 0.04)
-    elif kind == "paddle":
-        s.ellipse((x - 0.22, y + 0.14), 0.28, 0.1, DARK, turn=-20)
+    s.chain([root, (x - 0.16, y + 0.12), (x - 0.2 - sway, y + 0.42)], 0.06, 0.04)
+    s.ellipse((x - 0.2 - sway, y + 0.46), 0.05, 0.09, DARK)
 
 
-def _ears(s: Sketch, head: Point, size: float, kind: str) -> None:
-    x, y = head[0] - size * 0.35, head[1] - size * 0.5
-    if kind == "round":
-        s.circle((x, y - size * 0.12), size * 0.26, SECOND)
-    elif kind == "point":
-        s.polygon(((x - size * 0.25, y + 0.04), (x, y - size * 0.55), (x + size * 0.3, y)), MAIN)
-    elif kind == "long":
-        s.ellipse((x - size * 0.15, y - size * 0.65), size * 0.16, size * 0.75, turn=-12)
-        s.ellipse((x + size * 0.2, y - size * 0.6), size * 0.13, size * 0.7, SECOND, turn=8)
-    elif kind == "flap":
-        s.ellipse((x - size * 0.05, y + size * 0.5), size * 0.22, size * 0.55, SECOND, turn=8)
-    elif kind == "sail":
-        s.ellipse((x - size * 0.25, y + size * 0.4), size * 0.62, size * 0.75, SECOND, turn=10)
-    elif kind == "disc":
-        s.circle((x, y - size * 0.25), size * 0.5, SECOND)
+def _horse_tail(s: Sketch, root: Point, sway: float) -> None:
+    x, y = root
+    s.chain([root, (x - 0.18, y + 0.12), (x - 0.26 - sway, y + 0.55)], 0.11, 0.15, DARK)
+
+
+def _bushy_tail(s: Sketch, root: Point, sway: float) -> None:
+    x, y = root
+    s.limb(root, (x - 0.3, y + 0.05 + sway), 0.1, 0.22)
+    s.limb((x - 0.3, y + 0.05 + sway), (x - 0.5, y + 0.02 + sway), 0.22, 0.05, LIGHT)
+
+
+def _plume_tail(s: Sketch, root: Point, sway: float) -> None:
+    x, y = root
+    s.chain([root, (x - 0.22, y - 0.1), (x - 0.3, y - 0.55), (x - 0.08, y - 0.75)], 0.14, 0.3)
+
+
+def _curl_tail(s: Sketch, root: Point, sway: float) -> None:
+    x, y = root
+    s.chain([root, (x - 0.12, y - 0.08), (x - 0.06, y - 0.2), (x + 0.04, y - 0.12)], 0.06, 0.05)
+
+
+def _stub_tail(s: Sketch, root: Point, sway: float) -> None:
+    x, y = root
+    s.ellipse((x - 0.03, y), 0.08, 0.07, LIGHT)
+
+
+def _long_tail(s: Sketch, root: Point, sway: float) -> None:
+    x, y = root
+    points = [
+        root,
+        (x - 0.25, y + 0.14),
+        (x - 0.5, y + 0.08 - sway),
+        (x - 0.62, y - 0.2 - sway),
+    ]
+    s.chain(points, 0.09, 0.05)
+
+
+def _whip_tail(s: Sketch, root: Point, sway: float) -> None:
+    x, y = root
+    s.chain([root, (x - 0.3, y + 0.12), (x - 0.7, y + 0.16 + sway)], 0.06, 0.02, ACCENT)
+
+
+def _thick_tail(s: Sketch, root: Point, sway: float) -> None:
+    x, y = root
+    s.chain([(x + 0.1, y + 0.08), (x - 0.4, y + 0.24), (x - 0.85, y + 0.3 + sway)], 0.32, 0.04)
+
+
+def _paddle_tail(s: Sketch, root: Point, sway: float) -> None:
+    x, y = root
+    s.ellipse((x - 0.22, y + 0.14), 0.28, 0.1, DARK, turn=-20)
+
+
+TAILS: dict[str, Callable[[Sketch, Point, float], None]] = {
+    "": lambda *_: None,
+    "thin": _thin_tail,
+    "horse": _horse_tail,
+    "bushy": _bushy_tail,
+    "plume": _plume_tail,
+    "curl": _curl_tail,
+    "stub": _stub_tail,
+    "long": _long_tail,
+    "whip": _whip_tail,
+    "thick": _thick_tail,
+    "paddle": _paddle_tail,
+}
+
+
+def _round_ears(s: Sketch, root: Point, size: float) -> None:
+    x, y = root
+    s.circle((x, y - size * 0.12), size * 0.26, SECOND)
+
+
+def _point_ears(s: Sketch, root: Point, size: float) -> None:
+    x, y = root
+    s.polygon(((x - size * 0.25, y + 0.04), (x, y - size * 0.55), (x + size * 0.3, y)), MAIN)
+
+
+def _long_ears(s: Sketch, root: Point, size: float) -> None:
+    x, y = root
+    s.ellipse((x - size * 0.15, y - size * 0.65), size * 0.16, size * 0.75, turn=-12)
+    s.ellipse((x + size * 0.2, y - size * 0.6), size * 0.13, size * 0.7, SECOND, turn=8)
+
+
+def _flap_ears(s: Sketch, root: Point, size: float) -> None:
+    x, y = root
+    s.ellipse((x - size * 0.05, y + size * 0.5), size * 0.22, size * 0.55, SECOND, turn=8)
+
+
+def _sail_ears(s: Sketch, root: Point, size: float) -> None:
+    x, y = root
+    s.ellipse((x - size * 0.25, y + size * 0.4), size * 0.62, size * 0.75, SECOND, turn=10)
+
+
+def _disc_ears(s: Sketch, root: Point, size: float) -> None:
+    x, y = root
+    s.circle((x, y - size * 0.25), size * 0.5, SECOND)
+
+
+EARS: dict[str, Callable[[Sketch, Point, float], None]] = {
+    "": lambda *_: None,
+    "round": _round_ears,
+    "point": _point_ears,
+    "long": _long_ears,
+    "flap": _flap_ears,
+    "sail": _sail_ears,
+    "disc": _disc_ears,
+}
 
 
 def _horns(s: Sketch, head: Point, size: float, kind: str) -> None:
@@ -160,7 +227,7 @@ def quadruped(s: Sketch, moves: list[float], traits: Quadruped) -> None:
     """A four-legged animal; lengths in units of a horse's trunk, rise of the neck in degrees."""
     length, girth = traits.length, traits.girth
     _legs(s, moves, traits, is_far=True)
-    _tail(s, (-length / 2 - girth * 0.36, -girth * 0.22), traits.tail, 0.1 * moves[4])
+    TAILS[traits.tail](s, (-length / 2 - girth * 0.36, -girth * 0.22), 0.1 * moves[4])
     pitch = 16 if traits.gait == "rear" else 0
     withers = (length / 2, -girth * 0.15 - 0.01 * pitch)
     throat = toward(withers, 90 + traits.rise, traits.neck)
@@ -207,7 +274,7 @@ def _head(s: Sketch, skull: Point, sway: float, traits: Quadruped) -> None:
         _trunk(s, (x + size * 0.45, y + size * 0.2), sway)
     if traits.horns not in _BEHIND_THE_SKULL:
         _horns(s, skull, size, traits.horns)
-    _ears(s, skull, size, traits.ears)
+    EARS[traits.ears](s, (x - size * 0.35, y - size * 0.5), size)
     s.ellipse((x + size * 0.16, y - size * 0.1), size * 0.1, size * 0.11, DARK)
 
 

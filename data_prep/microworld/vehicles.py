@@ -1,5 +1,6 @@
 """Recipes of vehicles, all heading to the right."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from data_prep.microworld.sketch import (
@@ -35,83 +36,160 @@ def _panes(s: Sketch, box: tuple[float, float, float, float], n: int, gap: float
         s.box(x0 + step * (k + gap / 2), y0, x0 + step * (k + 1 - gap / 2), y1, GLASS)
 
 
-def _cargo(s: Sketch, span: tuple[float, float, float], kind: str) -> None:
+def _box_cargo(s: Sketch, span: tuple[float, float, float]) -> None:
     x0, x1, h = span
-    if kind == "box":
-        s.box(x0, -h, x1, 0.0, SECOND)
-    elif kind == "tank":
-        s.ellipse((x0 + 0.12, -h / 2), 0.12, h / 2, SECOND)
-        s.ellipse((x1 - 0.12, -h / 2), 0.12, h / 2, SECOND)
-        s.box(x0 + 0.1, -h, x1 - 0.1, 0, SECOND)
-    elif kind == "logs":
-        for k in range(3):
-            s.bar((x0, -0.08 - 0.15 * k), (x1, -0.08 - 0.15 * k), 0.15, ACCENT)
-    elif kind == "tip":
-        s.polygon(((x0 - 0.05, -h), (x1, -h * 0.85), (x1 - 0.08, 0), (x0 + 0.12, 0)), SECOND)
-    elif kind == "bed":
-        s.box(x0, -h, x1, 0.02, MAIN)
-    elif kind == "cover":
-        s.lathe(
-            ((-h, (x1 - x0) * 0.35), (-h * 0.75, (x1 - x0) * 0.5), (0, (x1 - x0) * 0.5)),
-            LIGHT,
-            (x0 + x1) / 2,
-        )
-    elif kind == "mixer":
-        s.ellipse(((x0 + x1) / 2, -h * 0.6), (x1 - x0) / 2, h * 0.42, SECOND, turn=-18)
-    elif kind == "hay":
-        s.lathe(
-            ((-h, (x1 - x0) * 0.2), (-h * 0.6, (x1 - x0) * 0.48), (0, (x1 - x0) * 0.55)),
-            ACCENT,
-            (x0 + x1) / 2,
-        )
+    s.box(x0, -h, x1, 0.0, SECOND)
 
 
-def _extra(s: Sketch, kind: str, top: tuple[float, float]) -> None:
+def _tank_cargo(s: Sketch, span: tuple[float, float, float]) -> None:
+    x0, x1, h = span
+    s.ellipse((x0 + 0.12, -h / 2), 0.12, h / 2, SECOND)
+    s.ellipse((x1 - 0.12, -h / 2), 0.12, h / 2, SECOND)
+    s.box(x0 + 0.1, -h, x1 - 0.1, 0, SECOND)
+
+
+def _logs_cargo(s: Sketch, span: tuple[float, float, float]) -> None:
+    x0, x1, h = span
+    for k in range(3):
+        s.bar((x0, -0.08 - 0.15 * k), (x1, -0.08 - 0.15 * k), 0.15, ACCENT)
+
+
+def _tip_cargo(s: Sketch, span: tuple[float, float, float]) -> None:
+    x0, x1, h = span
+    s.polygon(((x0 - 0.05, -h), (x1, -h * 0.85), (x1 - 0.08, 0), (x0 + 0.12, 0)), SECOND)
+
+
+def _bed_cargo(s: Sketch, span: tuple[float, float, float]) -> None:
+    x0, x1, h = span
+    s.box(x0, -h, x1, 0.02, MAIN)
+
+
+def _cover_cargo(s: Sketch, span: tuple[float, float, float]) -> None:
+    x0, x1, h = span
+    s.lathe(
+        ((-h, (x1 - x0) * 0.35), (-h * 0.75, (x1 - x0) * 0.5), (0, (x1 - x0) * 0.5)),
+        LIGHT,
+        (x0 + x1) / 2,
+    )
+
+
+def _mixer_cargo(s: Sketch, span: tuple[float, float, float]) -> None:
+    x0, x1, h = span
+    s.ellipse(((x0 + x1) / 2, -h * 0.6), (x1 - x0) / 2, h * 0.42, SECOND, turn=-18)
+
+
+def _hay_cargo(s: Sketch, span: tuple[float, float, float]) -> None:
+    x0, x1, h = span
+    s.lathe(
+        ((-h, (x1 - x0) * 0.2), (-h * 0.6, (x1 - x0) * 0.48), (0, (x1 - x0) * 0.55)),
+        ACCENT,
+        (x0 + x1) / 2,
+    )
+
+
+CARGOES: dict[str, Callable[[Sketch, tuple[float, float, float]], None]] = {
+    "": lambda *_: None,
+    "box": _box_cargo,
+    "tank": _tank_cargo,
+    "logs": _logs_cargo,
+    "tip": _tip_cargo,
+    "bed": _bed_cargo,
+    "cover": _cover_cargo,
+    "mixer": _mixer_cargo,
+    "hay": _hay_cargo,
+}
+
+
+def _siren_extra(s: Sketch, top: Point) -> None:
     x, y = top
-    if kind == "siren":
-        s.box(x - 0.08, y - 0.08, x + 0.08, y + 0.01, ACCENT)
-        s.ellipse((x, y - 0.1), 0.06, 0.05, GLASS)
-    elif kind == "sign":
-        s.box(x - 0.14, y - 0.11, x + 0.14, y + 0.01, LIGHT)
-    elif kind == "cross":
-        s.box(-0.62, -0.34, -0.5, -0.06, ACCENT)
-        s.box(-0.7, -0.26, -0.42, -0.14, ACCENT)
-    elif kind == "ladder":
-        for dy in (0, 0.12):
-            s.bar((-0.95, -0.5 - dy), (0.35, -0.66 - dy), 0.04, METAL)
-        for k in range(7):
-            s.bar(
-                (-0.9 + 0.19 * k, -0.5 - 0.023 * k),
-                (-0.9 + 0.19 * k, -0.64 - 0.023 * k),
-                0.03,
-                METAL,
-            )
-    elif kind == "chimney":
-        s.lathe(((-0.82, 0.1), (-0.72, 0.07), (-0.2, 0.07)), DARK, 0.55)
-        s.ellipse((0.45, -0.95), 0.16, 0.1, LIGHT)
-    elif kind == "exhaust":
-        s.limb((0.35, -0.3), (0.35, -0.7), 0.07, 0.06, DARK)
-    elif kind == "blade":
-        s.polygon(((0.85, -0.3), (1.05, -0.34), (0.98, 0.1), (1.06, 0.34), (0.88, 0.3)), METAL)
-        s.bar((0.5, 0.05), (0.92, 0.1), 0.08, DARK)
-    elif kind == "arm":
-        s.chain([(0.1, -0.3), (0.6, -0.85), (1.05, -0.45)], 0.14, 0.1, ACCENT)
-        s.polygon(((0.95, -0.5), (1.18, -0.42), (1.1, -0.12), (0.88, -0.2)), METAL)
-    elif kind == "crane":
-        s.limb((-0.2, -0.4), (0.95, -1.15), 0.13, 0.08, ACCENT)
-        s.bar((0.93, -1.12), (0.93, -0.55), 0.03, DARK)
-        s.circle((0.93, -0.5), 0.07, METAL)
-    elif kind == "gun":
-        s.lathe(((-0.66, 0.22), (-0.4, 0.36)), MAIN, -0.05)
-        s.limb((0.1, -0.56), (0.95, -0.62), 0.1, 0.08, MAIN)
-    elif kind == "rack":
-        s.box(x - 0.35, y - 0.06, x + 0.3, y - 0.02, DARK)
-        s.ellipse((x, y - 0.14), 0.28, 0.09, ACCENT)
-    elif kind == "trolley":
-        s.bar((x, y), (x - 0.3, y - 0.35), 0.035, DARK)
-    elif kind == "wing":
-        s.polygon(((-0.98, -0.42), (-0.66, -0.42), (-0.7, -0.36), (-0.95, -0.34)), ACCENT)
-        s.bar((-0.82, -0.38), (-0.8, -0.1), 0.04, DARK)
+    s.box(x - 0.08, y - 0.08, x + 0.08, y + 0.01, ACCENT)
+    s.ellipse((x, y - 0.1), 0.06, 0.05, GLASS)
+
+
+def _sign_extra(s: Sketch, top: Point) -> None:
+    x, y = top
+    s.box(x - 0.14, y - 0.11, x + 0.14, y + 0.01, LIGHT)
+
+
+def _cross_extra(s: Sketch, top: Point) -> None:
+    s.box(-0.62, -0.34, -0.5, -0.06, ACCENT)
+    s.box(-0.7, -0.26, -0.42, -0.14, ACCENT)
+
+
+def _ladder_extra(s: Sketch, top: Point) -> None:
+    for dy in (0, 0.12):
+        s.bar((-0.95, -0.5 - dy), (0.35, -0.66 - dy), 0.04, METAL)
+    for k in range(7):
+        s.bar(
+            (-0.9 + 0.19 * k, -0.5 - 0.023 * k),
+            (-0.9 + 0.19 * k, -0.64 - 0.023 * k),
+            0.03,
+            METAL,
+        )
+
+
+def _chimney_extra(s: Sketch, top: Point) -> None:
+    s.lathe(((-0.82, 0.1), (-0.72, 0.07), (-0.2, 0.07)), DARK, 0.55)
+    s.ellipse((0.45, -0.95), 0.16, 0.1, LIGHT)
+
+
+def _exhaust_extra(s: Sketch, top: Point) -> None:
+    s.limb((0.35, -0.3), (0.35, -0.7), 0.07, 0.06, DARK)
+
+
+def _blade_extra(s: Sketch, top: Point) -> None:
+    s.polygon(((0.85, -0.3), (1.05, -0.34), (0.98, 0.1), (1.06, 0.34), (0.88, 0.3)), METAL)
+    s.bar((0.5, 0.05), (0.92, 0.1), 0.08, DARK)
+
+
+def _arm_extra(s: Sketch, top: Point) -> None:
+    s.chain([(0.1, -0.3), (0.6, -0.85), (1.05, -0.45)], 0.14, 0.1, ACCENT)
+    s.polygon(((0.95, -0.5), (1.18, -0.42), (1.1, -0.12), (0.88, -0.2)), METAL)
+
+
+def _crane_extra(s: Sketch, top: Point) -> None:
+    s.limb((-0.2, -0.4), (0.95, -1.15), 0.13, 0.08, ACCENT)
+    s.bar((0.93, -1.12), (0.93, -0.55), 0.03, DARK)
+    s.circle((0.93, -0.5), 0.07, METAL)
+
+
+def _gun_extra(s: Sketch, top: Point) -> None:
+    s.lathe(((-0.66, 0.22), (-0.4, 0.36)), MAIN, -0.05)
+    s.limb((0.1, -0.56), (0.95, -0.62), 0.1, 0.08, MAIN)
+
+
+def _rack_extra(s: Sketch, top: Point) -> None:
+    x, y = top
+    s.box(x - 0.35, y - 0.06, x + 0.3, y - 0.02, DARK)
+    s.ellipse((x, y - 0.14), 0.28, 0.09, ACCENT)
+
+
+def _trolley_extra(s: Sketch, top: Point) -> None:
+    x, y = top
+    s.bar((x, y), (x - 0.3, y - 0.35), 0.035, DARK)
+
+
+def _wing_extra(s: Sketch, top: Point) -> None:
+    s.polygon(((-0.98, -0.42), (-0.66, -0.42), (-0.7, -0.36), (-0.95, -0.34)), ACCENT)
+    s.bar((-0.82, -0.38), (-0.8, -0.1), 0.04, DARK)
+
+
+EXTRAS: dict[str, Callable[[Sketch, Point], None]] = {
+    "": lambda *_: None,
+    "siren": _siren_extra,
+    "sign": _sign_extra,
+    "cross": _cross_extra,
+    "ladder": _ladder_extra,
+    "chimney": _chimney_extra,
+    "exhaust": _exhaust_extra,
+    "blade": _blade_extra,
+    "arm": _arm_extra,
+    "crane": _crane_extra,
+    "gun": _gun_extra,
+    "rack": _rack_extra,
+    "trolley": _trolley_extra,
+    "wing": _wing_extra,
+}
 
 
 class Wheeled(NamedTuple):
@@ -140,7 +218,7 @@ def wheeled(s: Sketch, moves: list[float], traits: Wheeled) -> None:
     h = traits.length / 2
     x0, x1, high, slant = traits.cabin
     if traits.load:
-        _cargo(s, traits.cargo, traits.load)
+        CARGOES[traits.load](s, traits.cargo)
     if high and not traits.open_top:
         s.polygon(((x0, 0.02), (x0 + slant * 0.6, -high), (x1 - slant, -high), (x1, 0.02)), MAIN)
         for r in range(traits.rows):
@@ -174,7 +252,7 @@ def wheeled(s: Sketch, moves: list[float], traits: Wheeled) -> None:
             (h * 0.9, traits.body * 0.7), (h + traits.shaft, traits.body * 0.3), 0.06, 0.05, DARK
         )
     if traits.extra:
-        _extra(s, traits.extra, ((x0 + x1) / 2, -high))
+        EXTRAS[traits.extra](s, ((x0 + x1) / 2, -high))
     if traits.track:
         s.bar((-h * 0.7, traits.body + 0.1), (h * 0.7, traits.body + 0.1), 0.42, DARK)
         for x in traits.wheels:
