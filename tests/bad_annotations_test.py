@@ -135,6 +135,37 @@ def test_keypoints_of_another_skeleton_end_the_command_with_one_line(coco, tmp_p
     assert "'person' has 2 keypoints (nose, tail, ...): only COCO's 17" in finished.stderr
 
 
+def test_each_fault_of_voc_s_masks_is_a_reject_that_names_it(voc, tmp_path):
+    root = pathlib.Path(voc.manifest).parents[2]
+    names = ("good", "other_size", "in_colors", "cut_off", "maskless", "no_picture")
+    draw(root / "SegmentationClass")
+    for name in names:
+        text = VOC_XML.format(name=name, height=30, xmin=1)
+        (root / "Annotations" / f"{name}.xml").write_text(text)
+        Image.new("RGB", (40, 30), "teal").save(root / "JPEGImages" / f"{name}.jpg")
+        Image.new("L", (40, 30), 12).save(root / "SegmentationClass" / f"{name}.png")
+    masks = {name: root / "SegmentationClass" / f"{name}.png" for name in names}
+    Image.new("L", (30, 40), 12).save(masks["other_size"])
+    Image.new("RGB", (40, 30)).save(masks["in_colors"])
+    masks["cut_off"].write_bytes(masks["good"].read_bytes()[:50])
+    masks["maskless"].unlink()
+    (root / "JPEGImages" / "no_picture.jpg").unlink()
+    (root / "ImageSets" / "Segmentation").mkdir()
+    path = root / "ImageSets" / "Segmentation" / "val.txt"
+    path.write_text("".join(f"{name}\n" for name in names))
+    rejects = rejects_of("voc", SourceOptions(manifest=str(path)), tmp_path / "data")
+    assert read_dataset(tmp_path / "data").num_examples("validation") == 1
+    words = (
+        "a mask of 30x40 pixels, its annotation says 40x30",
+        "a mask in RGB",
+        "can't be decoded",
+    )
+    words += ("maskless.png: No such file", "no_picture.jpg: No such file")
+    assert rejects.keys() == {f"val.txt:{line}" for line in range(2, 7)}
+    for line, word in enumerate(words, 2):
+        assert word in rejects[f"val.txt:{line}"]
+
+
 def test_too_many_faults_end_the_command_with_status_1_and_their_number(coco, tmp_path):
     finished = build("coco", coco, tmp_path / "data")
     assert finished.returncode == 1
