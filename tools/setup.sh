@@ -56,7 +56,8 @@ if [ "$(uname -sm)" != "Linux x86_64" ]; then
     echo "setup: requirements.txt is locked for Linux x86_64; this is $(uname -sm), where packages may lack"
 fi
 echo "setup: installing the locked packages (1 GB to download; some minutes the first time)"
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+# The lock names every package; pips before 23.1 fail when they look for dependencies with extras.
+.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.txt
 # setuptools warns about every editable installation
 PYTHONWARNINGS=ignore .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 touch .venv/.installed
