@@ -1,13 +1,14 @@
 """The report says what the runs came to: true numbers, sentences from statistics, one file."""
 
 import base64
+import json
 import re
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 
-from revisit.scaling import findings, grid, report
+from revisit.scaling import analysis, answers, findings, grid, report
 from revisit.scaling.curves import Scale
 from revisit.scaling.results import Result
 from tests.study_configs import make_study
@@ -58,7 +59,7 @@ class _Page(HTMLParser):
 
 
 def _read(tmp_path, config, results):
-    report.write_report(report.analyse(config, results, str(tmp_path)), str(tmp_path))
+    report.write_report(analysis.analyse(config, results, str(tmp_path)), str(tmp_path))
     return _Page((tmp_path / "report.html").read_text())
 
 
@@ -178,8 +179,8 @@ def test_titles_are_escaped(tmp_path):
 
 def test_the_terminal_table_has_the_same_numbers():
     config = make_study()
-    text = report.terminal_table(
-        report.analyse(config, make_results(config, _log_law(0.1)), "none")
+    text = answers.terminal_table(
+        analysis.analyse(config, make_results(config, _log_law(0.1)), "none")
     )
     assert re.search(r"4,500 images +37\.0% +36\.7% to 37\.3% +seeds 36\.8%, 37\.2%", text)
 
@@ -192,3 +193,39 @@ def test_a_difference_has_students_interval():
     assert estimate == pytest.approx((4.0, 4 - 1.886 * 2**0.5, 4 + 1.886 * 2**0.5), abs=1e-3)
     assert findings.sign(estimate, Scale("accuracy")) == 1
     assert findings.sign(estimate, Scale("error")) == -1
+
+
+def _rosenfeld(run, size):
+    depth = run.settings["model.depth"]
+    return 1 - (2.0 * size**-0.35 + 2.0 * depth**-1.0 + 0.1) * (1 + 0.001 * (run.seed - 0.5))
+
+
+def test_data_and_model_size_together_make_one_surface(tmp_path):
+    sweep = {"model.depth": (8, 18, 50), "data.fraction": (0.01, 0.03, 0.1, 0.3, 1.0)}
+    config = make_study(sweeps=(sweep,), scratch=False)
+    page = _read(tmp_path, config, make_results(config, _rosenfeld))
+    sentence = re.search(r"Frozen features, data and depth together: (y = .*?) It foresees (.*?)\."
+                         " In brackets", page.text)  # fmt: skip
+    alpha, low, high = re.search(r"alpha = (\S+) \((\S+) to (\S+)\)", sentence[1]).groups()
+    assert float(alpha) == pytest.approx(0.35, abs=0.02)
+    assert float(low) <= 0.35 <= float(high)
+    truth = 1 - (2.0 * 90_000**-0.35 + 2.0 / 100 + 0.1)
+    foreseen = re.search(
+        r"(\S+)% \((\S+)% to (\S+)%\) with 90,000 images at depth 100", sentence[2]
+    )
+    value, low, high = map(float, foreseen.groups())
+    assert value == pytest.approx(100 * truth, abs=1)
+    assert low <= 100 * truth <= high
+    groups = {
+        tuple(each["group"]): each for each in json.loads((tmp_path / "fit.json").read_text())
+    }
+    surface = groups["linear_probe", "surface, depth 50"]["laws"]["surface"]
+    assert surface["params_lo80"]["alpha"] <= 0.35 <= surface["params_hi80"]["alpha"]
+
+
+def test_two_models_are_too_few_for_a_surface_and_it_says_so(tmp_path):
+    sweep = {"model.depth": (8, 18), "data.fraction": (0.01, 0.1, 1.0)}
+    config = make_study(sweeps=(sweep,), scratch=False)
+    page = _read(tmp_path, config, make_results(config, _rosenfeld))
+    assert "no surface fitted: 2 model sizes: a surface needs at least 3" in page.text
+    assert "depth 18 gains more from data than depth 8" not in page.text  # both gain alike

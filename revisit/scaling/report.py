@@ -1,5 +1,4 @@
-"""A study's report: one HTML file that needs no network, its figures as files, and a table for
-terminals."""
+"""A study's report: one HTML file that needs no network, and its figures as files."""
 
 import base64
 import html
@@ -10,28 +9,16 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from matplotlib.figure import Figure
-from ml_collections import ConfigDict
 
-from revisit.scaling import axes, branches, decision, noise, plots, tables
-from revisit.scaling.ablations import (
-    Series,
-    compare_sentence,
-    interaction,
-    make_series,
-    name_level,
-    split_runs,
-)
-from revisit.scaling.axes import DATA_SIZE, QUESTIONS
-from revisit.scaling.branches import Branch
-from revisit.scaling.findings import Finding, Units, find, length_sentence, scale_of, sign
-from revisit.scaling.grid import PRETRAIN, Transfer, swept_fields, transfers_of
-from revisit.scaling.results import Result
-from revisit.training.modes import RANDOM
+from revisit.scaling import answers, axes, branches, decision, plots, tables
+from revisit.scaling.ablations import compare_sentence
+from revisit.scaling.analysis import Analysis
+from revisit.scaling.axes import DATA_SIZE
+from revisit.scaling.grid import swept_fields, transfers_of
 
 REPORT_FILE = "report.html"
 FIT_FILE = "fit.json"
 SHOWN_BRANCHES = 15
-NOISE_FIELDS = {"data.noise_wrong": "wrong", "data.noise_missing": "missing"}
 
 _CSS = """
 :root { color-scheme: light dark; --ink: #1d2733; --soft: #5b6673; --line: #d8dde3; --back: #fff; }
@@ -71,98 +58,6 @@ class Picture(NamedTuple):
     text: str
 
 
-class Analysis(NamedTuple):
-    """A finished study: its config, all its results, and what they say.
-
-    Attributes:
-      config: of the study.
-      results: of all runs.
-      findings: curves against data size.
-      series: levels of every field that is varied, data size too.
-      units: of each transfer's metric, by the transfer's name.
-      branches: of the taxonomy, those that gain most from data first; empty where runs don't tell.
-    """
-
-    config: ConfigDict
-    results: tuple[Result, ...]
-    findings: tuple[Finding, ...]
-    series: tuple[Series, ...]
-    units: dict[str, Units]
-    branches: tuple[Branch, ...]
-
-    def of_field(self, field: str) -> list[Series]:
-        """The series of one field."""
-        return [series for series in self.series if series.field == field]
-
-
-def _find_curves(results: Sequence[Result], transfer: Transfer, units: Units) -> list[Finding]:
-    own = [result for result in results if result.run.transfer == transfer.name]
-    groups = split_runs(results, DATA_SIZE, transfer)
-    if not groups:  # one size is reported, and refused a law
-        groups = [("", tuple(each for each in own if each.run.init != RANDOM))]
-    found = []
-    for label, group in groups:
-        model = _model(group[0])
-        scratch = [r for r in own if r.run.init == RANDOM and _model(r).items() <= model.items()]
-        found.append(find(group, scratch, transfer, label, units.scale))
-    return found
-
-
-def _model(result: Result) -> dict:
-    settings = result.run.settings
-    return {field: value for field, value in settings.items() if axes.is_of_model(field)}
-
-
-def analyse(config: ConfigDict, results: Sequence[Result], workdir: str) -> Analysis:
-    """Fits the curves of a study, and compares the levels of all else that it varies.
-
-    Args:
-      config: of the study.
-      results: of its runs.
-      workdir: where the runs lie; the per-class tables of pretraining are read there.
-    """
-    units, findings, series = {}, [], []
-    for transfer in transfers_of(config):
-        own = [result for result in results if result.run.transfer == transfer.name]
-        units[transfer.name] = Units(scale_of(own, transfer))
-        findings += _find_curves(results, transfer, units[transfer.name])
-        for field in swept_fields(config):
-            series += make_series(results, field, transfer, units[transfer.name])
-    ranked = _rank_branches(findings, results, workdir)
-    return Analysis(config, tuple(results), tuple(findings), tuple(series), units, tuple(ranked))
-
-
-def _rank_branches(
-    findings: Sequence[Finding], results: Sequence[Result], workdir: str
-) -> list[Branch]:
-    """From the pretraining runs behind the first curve against data size."""
-    pretrained = [result for result in results if result.run.mode == PRETRAIN]
-    for label, group in split_runs(results, DATA_SIZE, findings[0].transfer):
-        if label == findings[0].label:
-            names = {result.run.init for result in group}
-            pretrained = [result for result in pretrained if result.run.name in names]
-    found = branches.read_curves(pretrained, workdir)
-    return branches.rank(found) if found else []
-
-
-def _rows(finding: Finding, units: Units) -> Iterable[tuple[str, ...]]:
-    """(what, mean, interval, seeds) of each row of a curve's table."""
-    named = [(finding.scratch_title, finding.scratch)] if finding.scratch else []
-    named += [(f"{size:,} images", values) for size, values in finding.values.items()]
-    for name, values in named:
-        mean = finding.spread.estimate(sum(values) / len(values), len(values))
-        ends = f"{units.value(mean.low)} to {units.value(mean.high)}" if mean.bounded else ""
-        yield name, units.value(mean.value), ends, ", ".join(map(units.value, values))
-
-
-def _level_rows(series: Series) -> Iterable[tuple[str, ...]]:
-    units = series.units
-    for level, values in series.levels.items():
-        mean = series.spread.estimate(sum(values) / len(values), len(values))
-        ends = f"{units.value(mean.low)} to {units.value(mean.high)}" if mean.bounded else ""
-        yield name_level(level), units.value(mean.value), ends, ", ".join(map(units.value, values))
-
-
 def _table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     heads = "".join(f"<th>{html.escape(name)}</th>" for name in head)
     body = "".join(
@@ -175,41 +70,6 @@ def _table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> 
 
 
 _SEEDS_HEAD = ("", "mean", "80% interval", "seeds")
-
-
-def _how_made(study: Analysis) -> list[str]:
-    """Plain sentences on what was run."""
-    base = study.config.base
-    pretrain = [result for result in study.results if result.run.mode == PRETRAIN]
-    model = f"ResNet-{base.model.depth} of width {base.model.width}"
-    seeds = len({result.run.seed for result in study.results})
-    sentences = [
-        f"{model} was pretrained on nested parts of {base.data.dir} ({len(pretrain)} runs), then"
-        f" transferred; {seeds} seed{'s' if seeds > 1 else ''} each;"
-        f" {len(study.results)} runs in all.",
-    ]
-    for finding in study.findings:
-        own = [r for r in study.results if r.run.transfer == finding.transfer.name]
-        groups = split_runs(study.results, DATA_SIZE, finding.transfer)
-        length = length_sentence(dict(groups).get(finding.label, ()))
-        if length:
-            sentences.append(f"{finding.title}: {length}")
-        seen = sorted({result.examples_seen for result in own})
-        if seen[-1]:
-            counts = f"{seen[0]:,}" if len(seen) == 1 else f"{seen[0]:,} to {seen[-1]:,}"
-            sentences.append(
-                f"{finding.transfer.title}: each run trained on {own[0].train_examples:,} images of"
-                f" the transfer set and saw {counts}, repeats counted, whatever the pretraining."
-            )
-    return [*dict.fromkeys(sentences), _interval_note()]
-
-
-def _interval_note() -> str:
-    return (
-        "Intervals hold 80%: those of laws by bootstrap over seeds and sizes; those of means and"
-        " differences by Student's t, with the variance between seeds pooled over all levels."
-        " Points are percentage points."
-    )
 
 
 def _name_picture(field: str, metric: str, first: str) -> str:
@@ -273,69 +133,6 @@ def _items(sentences: Iterable[str]) -> str:
     return f"<ul>{''.join(f'<li>{html.escape(sentence)}</li>' for sentence in sentences)}</ul>"
 
 
-def _capacity_sentences(study: Analysis, fields: Sequence[str]) -> list[str]:
-    """Whether larger models gain more from data: the gains of the ends of a capacity axis."""
-    sentences = []
-    for field in fields:
-        for transfer in transfers_of(study.config):
-            curves = [
-                each for each in study.of_field(DATA_SIZE) if each.transfer.name == transfer.name
-            ]
-            levels = {
-                float(each.results[0].run.settings[field]): each
-                for each in curves
-                if field in each.results[0].run.settings
-            }
-            if len(levels) < 2:
-                continue
-            smaller, larger = levels[min(levels)], levels[max(levels)]
-            more = interaction(smaller, larger)
-            units = study.units[transfer.name]
-            words = {1: "gains more from data than", 0: "no difference seen from", -1: "less than"}
-            names = [axes.write_level(field, f"{level:g}") for level in sorted(levels)]
-            sentences.append(
-                f"{transfer.title}: {names[-1]}"
-                f" {words[sign(more, units.scale)]} {names[0]} between"
-                f" the smallest and the largest data: {units.change(more.value)}{units.points}"
-                f" ({units.interval(more, units.change)})."
-            )
-    return sentences
-
-
-def answers(study: Analysis) -> list[tuple[str, str, str]]:
-    """(number, question, answer) of each research question."""
-    answered = []
-    for number, question, fields in QUESTIONS:
-        sentences = [compare_sentence(each) for field in fields for each in study.of_field(field)]
-        if fields == (DATA_SIZE,):
-            sentences = [finding.sentences[0] for finding in study.findings]
-        sentences += _capacity_sentences(study, [f for f in fields if axes.is_of_model(f)])
-        answered.append((number, question, " ".join(sentences) or "Not varied in this study."))
-    return answered
-
-
-def _noise_sentences(study: Analysis) -> list[str]:
-    sentences = []
-    verified = study.config.get("verified")
-    if verified:
-        sentences.append(noise.precision_sentence(verified.correct, verified.checked))
-    for field, kind in NOISE_FIELDS.items():
-        for series in study.of_field(field):
-            cleanest = min(series.levels)
-            sizes = [
-                each
-                for each in study.of_field(DATA_SIZE)
-                if each.transfer == series.transfer
-                and each.results[0].run.settings.get(field) == cleanest
-            ]
-            if sizes:
-                worths = noise.clean_worth(series, sizes[0])
-                sentences += [
-                    f"{series.title}: {noise.worth_sentence(worth, kind)}" for worth in worths
-                ]
-    return sentences
-
-
 def _decision(study: Analysis) -> str:
     costs, target = study.config.get("costs"), study.config.get("target")
     if costs is None:
@@ -381,12 +178,14 @@ def _section(study: Analysis, field: str, pictures: Sequence[Picture]) -> str:
     parts += [_figure(picture, caption) for picture in pictures]
     if field == DATA_SIZE:
         parts += [
-            _table(each.title, _SEEDS_HEAD, _rows(each, study.units[each.transfer.name]))
+            _table(
+                each.title, _SEEDS_HEAD, answers.curve_rows(each, study.units[each.transfer.name])
+            )
             for each in study.findings
         ]
     else:
         parts += [
-            _table(each.title, (axis.unit, *_SEEDS_HEAD[1:]), _level_rows(each))
+            _table(each.title, (axis.unit, *_SEEDS_HEAD[1:]), answers.level_rows(each))
             for each in study.of_field(field)
         ]
     return "".join(parts)
@@ -416,8 +215,11 @@ def render(study: Analysis, pictures: dict[str, list[Picture]]) -> str:
     """The HTML of the report."""
     title = html.escape(study.config.title)
     config = json.dumps(study.config.to_dict(), indent=1)
-    labels = _noise_sentences(study)
-    asked = [(f"{number}. {question}", answer) for number, question, answer in answers(study)]
+    labels = answers.noise_sentences(study)
+    asked = [
+        (f"{number}. {question}", answer)
+        for number, question, answer in answers.answer_questions(study)
+    ]
     others = [field for field in swept_fields(study.config) if field != DATA_SIZE]
     parts = [
         f"<h1>{title}</h1>",
@@ -432,8 +234,8 @@ def render(study: Analysis, pictures: dict[str, list[Picture]]) -> str:
         *(_section(study, field, pictures[field]) for field in others if field in pictures),
         f"<h2>What labels are worth</h2>{_items(labels)}" if labels else "",
         _branch_section(study, pictures["branches"]) if study.branches else "",
-        f"<h2>The fitted laws</h2>{_items(each.sentences[-1] for each in study.findings)}",
-        f"<h2>How it was made</h2>{_items(_how_made(study))}",
+        f"<h2>The fitted laws</h2>{_items(answers.law_sentences(study))}",
+        f"<h2>How it was made</h2>{_items(answers.describe_making(study))}",
         f"<details><summary>The whole config</summary><pre>{html.escape(config)}</pre></details>",
     ]
     return (
@@ -447,16 +249,18 @@ def render(study: Analysis, pictures: dict[str, list[Picture]]) -> str:
 def _write_fit(study: Analysis, workdir: str) -> None:
     """fit.json and fit.predictions.csv, as the fit command writes them."""
     largest = max(float(finding.curve.x.max()) for finding in study.findings)
-    answers = [
-        tables.Answer(
-            finding.curve,
-            finding.fit,
-            finding.refusal,
-            tables.Asked((2 * largest, 10 * largest), study.units[finding.transfer.name].scale),
-        )
-        for finding in study.findings
+    asked = {
+        name: tables.Asked((2 * largest, 10 * largest), units.scale)
+        for name, units in study.units.items()
+    }
+    fits = [(each.transfer.name, each.curve, each.fit, each.refusal) for each in study.findings]
+    fits += [
+        (each.transfer.name, fit.curve, fit, "")
+        for each in study.capacities
+        for fit in each.foreseen
     ]
-    tables.write_fits(os.path.join(workdir, FIT_FILE), answers, ("transfer", "held"))
+    answered = [tables.Answer(curve, fit, why, asked[name]) for name, curve, fit, why in fits]
+    tables.write_fits(os.path.join(workdir, FIT_FILE), answered, ("transfer", "held"))
 
 
 def write_report(study: Analysis, workdir: str) -> str:
@@ -474,17 +278,3 @@ def write_report(study: Analysis, workdir: str) -> str:
     page = render(study, pictures)
     tables.write_atomically(path, lambda file: file.write(page))
     return path
-
-
-def terminal_table(study: Analysis) -> str:
-    """Results and sentences as plain text."""
-    lines = []
-    for finding in study.findings:
-        rows = list(_rows(finding, study.units[finding.transfer.name]))
-        lines.append(f"{finding.title} ({finding.transfer.metric})")
-        lines += [
-            f"  {name:<26}{mean:>9}  {ends:<18} seeds {seeds}" for name, mean, ends, seeds in rows
-        ]
-    sentences = [sentence for finding in study.findings for sentence in finding.sentences]
-    sentences += [compare_sentence(each) for each in study.series if each.field != DATA_SIZE]
-    return "\n".join([*lines, "", *sentences, *_noise_sentences(study)])

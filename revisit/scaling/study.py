@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from ml_collections import ConfigDict
 
 from revisit.errors import UserError
-from revisit.scaling import grid, report, results, runs
+from revisit.scaling import analysis, answers, grid, report, results, runs
 from revisit.scaling.grid import Run
 from revisit.scaling.results import Result
 from revisit.scaling.runs import Study
@@ -63,7 +63,7 @@ def report_results(config: ConfigDict, path: str, workdir: str) -> str:
 
 
 def _report(config: ConfigDict, finished: Sequence[Result], workdir: str) -> str:
-    analysis = report.analyse(config, finished, workdir)
-    path = report.write_report(analysis, workdir)
-    print(f"\n{report.terminal_table(analysis)}\n")
+    found = analysis.analyse(config, finished, workdir)
+    path = report.write_report(found, workdir)
+    print(f"\n{answers.terminal_table(found)}\n")
     return path
