@@ -47,9 +47,9 @@ class Units(NamedTuple):
         return self.scale.metric == "accuracy"
 
     def value(self, value: float) -> str:
-        """A value with its unit."""
-        factor = 100 / self.scale.whole
-        return f"{factor * value:.1f}%" if self.percent else f"{value:.4f}"
+        """A value, or the end of its interval, with its unit; no accuracy is outside 0 to 100%."""
+        share = min(max(value / self.scale.whole, 0.0), 1.0)
+        return f"{share:.1%}" if self.percent else f"{value:.4f}"
 
     def change(self, change: float) -> str:
         """A difference of two values, with its sign."""
@@ -204,18 +204,26 @@ def law_sentence(finding: Finding, units: Units) -> str:
     fit = finding.fit
     if fit is None:
         return f"{finding.title}: no law fitted: {finding.refusal}."
-    size = FORECAST_TIMES * float(fit.curve.sizes.max())
-    forecast = tables.forecast(fit.best, fit.curve, [size], units.scale)
     pairs = zip(fit.best.law.params, fit.best.params, strict=True)
-    params = ", ".join(f"{name} = {value:.4g}" for name, value in pairs)
+    params = ", ".join(f"{name} = {value:.4g}" for name, value in pairs if "." not in name)
     rivals = f" The data can't tell it from {', '.join(fit.rivals)}." if fit.rivals else ""
     notes = "".join(f" {note[0].upper()}{note[1:]}." for note in fit.notes)
     return (
         f"{finding.title}: {fit.chosen}, {fit.best.law.formula} with {params}, where y is"
         f" {'the error, 1 - accuracy,' if units.percent else 'the error'} and x the number of"
-        f" pretraining images.{rivals} At {size:,.0f} images ({FORECAST_TIMES} times the data) it"
-        f" foresees {units.value(forecast.yhat[0])} (80% interval {units.value(forecast.low[0])} to"
-        f" {units.value(forecast.high[0])} for one run).{notes}"
+        f" pretraining images.{rivals} {_forecast_sentence(fit, units)}{notes}"
+    )
+
+
+def _forecast_sentence(fit: CurveFit, units: Units) -> str:
+    if not fit.trend.seen:
+        return "Nothing is foreseen without a trend."
+    size = FORECAST_TIMES * float(fit.curve.sizes.max())
+    forecast = tables.forecast(fit.best, fit.curve, [size], units.scale)
+    return (
+        f"At {size:,.0f} images ({FORECAST_TIMES} times the data) it foresees"
+        f" {units.value(forecast.yhat[0])} (80% interval {units.value(forecast.low[0])} to"
+        f" {units.value(forecast.high[0])} for one run)."
     )
 
 

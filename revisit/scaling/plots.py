@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from revisit.scaling import intervals
-from revisit.scaling.ablations import Series, name_level
-from revisit.scaling.axes import axis_of
+from revisit.scaling.ablations import Level, Series, name_level
+from revisit.scaling.axes import Axis, axis_of
 from revisit.scaling.branches import Branch
 from revisit.scaling.findings import Finding, Units
 
@@ -21,6 +21,7 @@ _COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#8C6D00", "#56B4E9")
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 _DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 1, 1, 1)))
 _GREY = "#555555"
+_TICK_GAP = 0.07  # of the axis, between labels
 _FORECAST = 2.0  # the line goes on, dashed, to this many times the largest size
 
 _STYLE = {
@@ -39,80 +40,91 @@ def _draw_law(axes: Axes, finding: Finding, units: Units, color: str) -> None:
     assert finding.fit is not None
     sizes, best = finding.fit.curve.sizes, finding.fit.best
     x = np.geomspace(sizes.min(), _FORECAST * sizes.max(), 200)
-    low, high = (units.scale.from_errors(ends) for ends in intervals.curve_bounds(best.draws, x))
-    y = units.scale.from_errors(best.law.predict(best.params[None], x)[0])
+    low, high = (units.scale.from_forecast(ends) for ends in intervals.curve_bounds(best.draws, x))
+    y = units.scale.from_forecast(best.law.predict(best.params[None], x)[0])
     seen = x <= sizes.max() * 1.0001
     axes.fill_between(x, low, high, color=color, alpha=0.15, linewidth=0)
     axes.plot(x[seen], y[seen], color=color, linewidth=1.8)
     axes.plot(x[~seen], y[~seen], color=color, linewidth=1.5, linestyle=(0, (4, 3)))
 
 
-def _draw_scratch(axes: Axes, finding: Finding, color: str, left: float) -> None:
-    """A level line across, with its interval, named above its left end."""
-    value = float(np.mean(finding.scratch))
-    scratch = finding.spread.estimate(value, len(finding.scratch))
-    axes.axhline(scratch.value, color=color, linewidth=1.2, linestyle=":")
-    if scratch.bounded:
-        axes.axhspan(scratch.low, scratch.high, color=color, alpha=0.07, linewidth=0)
-    axes.annotate(
-        finding.scratch_title,
-        (left, scratch.value),
-        (0, 3),
-        textcoords="offset points",
-        color=color,
-        fontsize=9.5,
-    )
+def _draw_scratch(axes: Axes, findings: Sequence[Finding], colors: Sequence[str]) -> None:
+    """Level lines across, with their intervals; curves of one model share theirs."""
+    drawn = set()
+    for finding, color in zip(findings, colors, strict=False):
+        if not finding.scratch or (finding.scratch_title, finding.scratch) in drawn:
+            continue
+        drawn.add((finding.scratch_title, finding.scratch))
+        value = float(np.mean(finding.scratch))
+        scratch = finding.spread.estimate(value, len(finding.scratch))
+        title = f"{finding.scratch_title[0].upper()}{finding.scratch_title[1:]}"
+        axes.axhline(value, color=color, linewidth=1.4, linestyle=":", label=title)
+        if scratch.bounded:
+            axes.axhspan(scratch.low, scratch.high, color=color, alpha=0.07, linewidth=0)
 
 
-def _set_ticks(axes: Axes, sizes: np.ndarray, units: Units) -> None:
+def _set_sizes(axes: Axes, sizes: np.ndarray) -> None:
     axes.set_xscale("log")
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xticks(sizes, [f"{size:,.0f}" for size in sizes])
-    _set_heights(axes, units)
+    shown = _part(sizes, np.log(sizes))
+    axes.set_xticks(shown, [f"{size:,.0f}" for size in shown])
+
+
+def _part(ticks: Sequence[float] | np.ndarray, places: np.ndarray) -> list[float]:
+    """Those of ascending ticks, at places on the axis, whose labels don't touch."""
+    shown = [0]
+    for tick, place in enumerate(places):
+        if place - places[shown[-1]] > _TICK_GAP * (places[-1] - places[0]):
+            shown.append(tick)
+    return [float(ticks[tick]) for tick in shown]
 
 
 def _set_heights(axes: Axes, units: Units) -> None:
+    """Labels of values; nothing below 0% or above 100% is shown."""
     if units.percent:
+        low, high = axes.get_ylim()
+        axes.set_ylim(max(low, 0.0), min(high, units.scale.whole))
         factor = 100 / units.scale.whole
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{factor * value:g}%"))
     axes.grid(axis="y", color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
 
 
+def _draw_finding(axes: Axes, finding: Finding, units: Units, color: str, marker: str) -> None:
+    """Seeds as points, the law with its band."""
+    values = units.scale.from_errors(finding.curve.errors)
+    (points,) = axes.plot(finding.curve.x, values, marker, color=color, label=finding.title)
+    points.set(markersize=6, alpha=0.75, markeredgewidth=0)
+    if finding.fit is not None:
+        _draw_law(axes, finding, units, color)
+
+
+def _finish(figure: Figure, axes: Axes, title: str, label: str) -> None:
+    """Heading, name of the axis and legend; layout happens while drawing, which must see the same
+    style."""
+    axes.set_xlabel(label, color=_GREY)
+    axes.set_title(title, loc="left", fontsize=12, pad=10)
+    figure.legend(loc="outside lower center", frameon=False, fontsize=9, ncols=2)
+    figure.draw_without_rendering()
+
+
 def draw_curve(findings: Sequence[Finding], metric: str, units: Units) -> Figure:
     """The figure of a study: seeds as points, laws with bands, scratch as level lines."""
+    colors = [_COLORS[i % len(_COLORS)] for i in range(len(findings))]
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(6.8, 4.5), layout="constrained")
         axes = figure.add_subplot()
         sizes = np.unique(np.concatenate([finding.curve.x for finding in findings]))
-        _set_ticks(axes, sizes, units)
+        _set_sizes(axes, sizes)
         for finding, color, marker in zip(
-            findings, itertools.cycle(_COLORS), itertools.cycle(_MARKERS), strict=False
+            findings, colors, itertools.cycle(_MARKERS), strict=False
         ):
-            values = units.scale.from_errors(finding.curve.errors)
-            axes.plot(
-                finding.curve.x,
-                values,
-                marker,
-                color=color,
-                markersize=6,
-                alpha=0.75,
-                markeredgewidth=0,
-                label=finding.title,
-            )
-            if finding.fit is not None:
-                _draw_law(axes, finding, units, color)
-            if finding.scratch:
-                _draw_scratch(axes, finding, color, float(sizes.min()))
-        right = _FORECAST * sizes.max()
-        axes.set_xlim(sizes.min() / 1.15, right)
-        axes.set_xlabel("pretraining images (log scale); dashed: beyond the data", color=_GREY)
-        axes.set_title(
-            f"{metric} after transfer, with 80% intervals", loc="left", fontsize=12, pad=10
-        )
-        figure.legend(loc="outside lower center", frameon=False, fontsize=9)
-        # Layout happens while drawing, which must see the same style.
-        figure.draw_without_rendering()
+            _draw_finding(axes, finding, units, color, marker)
+        _draw_scratch(axes, findings, colors)
+        _set_heights(axes, units)
+        axes.set_xlim(sizes.min() / 1.15, _FORECAST * sizes.max())
+        label = "pretraining images (log scale); dashed: beyond the data"
+        _finish(figure, axes, f"{metric} after transfer, with 80% intervals", label)
     return figure
 
 
@@ -127,11 +139,21 @@ def _draw_levels(axes: Axes, series: Series, x: Sequence[float], style: dict) ->
         axes.plot([place] * len(each), each, ".", color=style["color"], alpha=0.5, markersize=5)
 
 
+def _set_levels(axes: Axes, names: Sequence[Level], axis: Axis) -> None:
+    """Ticks at the levels of a field, amounts or names."""
+    axes.xaxis.set_minor_locator(NullLocator())
+    ticks = sorted(name for name in names if isinstance(name, float))
+    if len(ticks) < len(names):
+        axes.set_xticks(range(len(names)), [name_level(name) for name in names])
+        return
+    shown = _part(ticks, np.log(ticks) if axis.log else np.array(ticks))
+    axes.set_xticks(shown, [name_level(tick) for tick in shown])
+
+
 def draw_levels(several: Sequence[Series], metric: str) -> Figure:
     """The metric at the levels of one field: a line for each series, told apart by colour
     (transfer), dashes and marker (what is held: equal epochs, equal steps, depth ...)."""
     axis = axis_of(several[0].field)
-    units = several[0].units
     names = list(dict.fromkeys(level for each in several for level in each.levels))
     numeric = all(each.is_numeric for each in several)
     transfers = list(dict.fromkeys(each.transfer.name for each in several))
@@ -139,8 +161,7 @@ def draw_levels(several: Sequence[Series], metric: str) -> Figure:
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(6.8, 4.5), layout="constrained")
         axes = figure.add_subplot()
-        if numeric and axis.log:
-            axes.set_xscale("log")
+        axes.set_xscale("log" if numeric and axis.log else "linear")
         for each in several:
             held = labels.index(each.label)
             style = {
@@ -150,16 +171,10 @@ def draw_levels(several: Sequence[Series], metric: str) -> Figure:
             }
             x = [float(level) if numeric else names.index(level) for level in each.levels]
             _draw_levels(axes, each, x, style)
-        axes.xaxis.set_minor_locator(NullLocator())
-        ticks = [float(name) for name in names] if numeric else list(range(len(names)))
-        axes.set_xticks(ticks, [name_level(name) for name in names])
-        if len(names) > 6:
-            axes.tick_params(axis="x", labelrotation=60)
-        _set_heights(axes, units)
-        axes.set_xlabel(f"{axis.unit}{' (log scale)' if numeric and axis.log else ''}", color=_GREY)
-        axes.set_title(f"{metric}, with 80% intervals", loc="left", fontsize=12, pad=10)
-        figure.legend(loc="outside lower center", frameon=False, fontsize=9, ncols=2)
-        figure.draw_without_rendering()
+        _set_levels(axes, names, axis)
+        _set_heights(axes, several[0].units)
+        label = f"{axis.unit}{' (log scale)' if numeric and axis.log else ''}"
+        _finish(figure, axes, f"{metric}, with 80% intervals", label)
     return figure
 
 

@@ -43,8 +43,8 @@ th:first-child, td:first-child { text-align: left; padding-left: 0; }
 th { font-weight: 600; color: var(--soft); font-size: .85rem; }
 ul { padding-left: 1.2rem; } li { margin: .4rem 0; }
 pre { font-size: .75rem; overflow-x: auto; }
-@media (max-width: 36rem) { table { font-size: .8rem; } th, td { padding: .3rem .35rem; }
-  td:nth-child(3), td:nth-child(4) { white-space: normal; } }
+@media (max-width: 36rem) { table { font-size: .8rem; }
+  th, td { padding: .3rem .3rem; white-space: normal; } th { font-size: .75rem; } }
 @media print { body { font-size: 10.5pt; max-width: none; padding: 0; } details { display: none; }
   figure, table { break-inside: avoid; } }
 """
