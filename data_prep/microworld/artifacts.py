@@ -38,12 +38,32 @@ class Vessel(NamedTuple):
     straw: bool = False
 
 
+class _Outline(NamedTuple):
+    """Where a vessel's fittings go: its ends, its middle, and half widths of rim and belly."""
+
+    top: float
+    bottom: float
+    middle: float
+    rim: float
+    widest: float
+
+
 def vessel(s: Sketch, moves: list[float], traits: Vessel) -> None:
     """What a potter or a glass blower makes: a lathe of knots (y, half width) with fittings."""
-    top, rim = traits.knots[0]
-    bottom = traits.knots[-1][0]
-    middle = (top + bottom) / 2 - 0.05
+    (top, rim), bottom = traits.knots[0], traits.knots[-1][0]
     widest = max(r for _, r in traits.knots)
+    outline = _Outline(top, bottom, (top + bottom) / 2 - 0.05, rim, widest)
+    _behind_vessel(s, outline, traits)
+    s.lathe(traits.knots)
+    if traits.filled:
+        surface = top + (bottom - top) * traits.filled * 0.5
+        s.lathe([(y, r * 0.8) for y, r in traits.knots if y >= surface] or traits.knots, GLASS)
+    _before_vessel(s, outline, traits)
+    _mouth(s, top, rim, traits)
+
+
+def _behind_vessel(s: Sketch, outline: _Outline, traits: Vessel) -> None:
+    top, bottom, middle, rim, widest = outline
     if traits.straw:
         s.bar((0.05, middle), (rim * 1.1, top - 0.5), 0.05, ACCENT)
     for k in range(traits.handles):
@@ -56,25 +76,22 @@ def vessel(s: Sketch, moves: list[float], traits: Vessel) -> None:
         s.limb((widest * 0.6, middle + 0.15), (widest + traits.spout, top + 0.05), 0.2, 0.1, SECOND)
     if traits.saucer:
         s.ellipse((0, bottom + 0.02), traits.saucer, 0.08, SECOND)
-    s.lathe(traits.knots)
-    if traits.filled:
-        s.lathe(
-            [
-                (y, r * 0.8)
-                for y, r in traits.knots
-                if y >= top + (bottom - top) * traits.filled * 0.5
-            ]
-            or traits.knots,
-            GLASS,
-        )
+
+
+def _before_vessel(s: Sketch, outline: _Outline, traits: Vessel) -> None:
+    top, bottom, middle, rim, widest = outline
     for k in range(traits.hoops):
-        y, r = traits.knots[0][0] + (bottom - top) * (k + 0.5) / traits.hoops, widest
-        s.box(-r * 0.98, y - 0.04, r * 0.98, y + 0.04, METAL)
+        y = top + (bottom - top) * (k + 0.5) / traits.hoops
+        s.box(-widest * 0.98, y - 0.04, widest * 0.98, y + 0.04, METAL)
     if traits.label:
         s.box(-widest * 0.8, middle - 0.02, widest * 0.8, middle + 0.42, LIGHT)
         s.box(-widest * 0.5, middle + 0.1, widest * 0.5, middle + 0.2, ACCENT)
     if traits.lip:
         s.polygon(((rim * 0.3, top + 0.1), (rim * 1.5, top - 0.06), (rim * 0.8, top + 0.3)), MAIN)
+
+
+def _mouth(s: Sketch, top: float, rim: float, traits: Vessel) -> None:
+    """The opening, and what closes it."""
     s.ellipse((0, top), rim, max(0.03, rim * 0.16), DARK)
     if traits.lid:
         s.lathe(((top - 0.2, rim * 0.25), (top - 0.1, rim * 0.8), (top + 0.03, rim * 1.05)), SECOND)

@@ -405,51 +405,56 @@ class Furniture(NamedTuple):
 
 def furniture(s: Sketch, moves: list[float], traits: Furniture) -> None:
     """Seats, tables, beds and cupboards. seat: height of the slab above the floor."""
-    w = traits.width / 2
-    _legs(s, w, traits.seat, (traits.legs, traits.splay), traits.pedestal)
-    if traits.back and traits.slats:
-        _slats(s, w, traits.seat, traits.back, traits.slats)
-    elif traits.back and traits.round_:
-        s.ellipse((0, -traits.seat - traits.back * 0.5), w, traits.back * 0.65)
-    elif traits.back:
-        s.box(-w, -traits.seat - traits.back, w, -traits.seat)
+    half = traits.width / 2
+    _legs(s, half, traits.seat, (traits.legs, traits.splay), traits.pedestal)
+    _back(s, half, traits)
     if traits.shelves:
-        _shelves(s, w, traits.seat, traits.shelves)
+        _shelves(s, half, traits.seat, traits.shelves)
     if traits.drawers:
-        _drawers(s, w, traits.seat, traits.drawers)
-    s.box(
-        -w * 1.04,
-        -traits.seat - traits.slab / 2,
-        w * 1.04,
-        -traits.seat + traits.slab,
-        ACCENT if traits.cushion else MAIN,
-    )
-    if traits.cushion:
-        s.bar(
-            (-w * 0.85, -traits.seat - traits.cushion * 0.5),
-            (w * 0.85, -traits.seat - traits.cushion * 0.5),
-            traits.cushion,
-            SECOND,
-        )
+        _drawers(s, half, traits.seat, traits.drawers)
+    _slab(s, half, traits)
+    _sides(s, half, traits)
+    _ground(s, half, traits)
+
+
+def _back(s: Sketch, half: float, traits: Furniture) -> None:
+    seat, back = traits.seat, traits.back
+    if back and traits.slats:
+        _slats(s, half, seat, back, traits.slats)
+    elif back and traits.round_:
+        s.ellipse((0, -seat - back * 0.5), half, back * 0.65)
+    elif back:
+        s.box(-half, -seat - back, half, -seat)
+
+
+def _slab(s: Sketch, half: float, traits: Furniture) -> None:
+    """What one sits, lies or eats on, and what is soft on it."""
+    seat, slab, cushion = traits.seat, traits.slab, traits.cushion
+    material = ACCENT if cushion else MAIN
+    s.box(-half * 1.04, -seat - slab / 2, half * 1.04, -seat + slab, material)
+    if cushion:
+        y = -seat - cushion * 0.5
+        s.bar((-half * 0.85, y), (half * 0.85, y), cushion, SECOND)
     if traits.pillow:
-        s.ellipse((-w * 0.72, -traits.seat - 0.16), 0.2, 0.1, LIGHT)
+        s.ellipse((-half * 0.72, -seat - 0.16), 0.2, 0.1, LIGHT)
+
+
+def _sides(s: Sketch, half: float, traits: Furniture) -> None:
     if traits.arms:
-        for side in (-1, 1):
-            s.limb(
-                (side * w, -traits.seat + 0.1),
-                (side * w, -traits.seat - traits.arms),
-                0.14,
-                0.16,
-                MAIN,
-            )
+        for x in (-half, half):
+            s.limb((x, -traits.seat + 0.1), (x, -traits.seat - traits.arms), 0.14, 0.16, MAIN)
     if traits.rails:
-        for side in (-1, 1):
-            s.box(side * w - 0.05, -traits.seat - traits.rails, side * w + 0.05, 0, ACCENT)
+        for x in (-half, half):
+            s.box(x - 0.05, -traits.seat - traits.rails, x + 0.05, 0, ACCENT)
+
+
+def _ground(s: Sketch, half: float, traits: Furniture) -> None:
+    """What it rocks or rolls on."""
     if traits.rockers:
-        _rockers(s, w)
+        _rockers(s, half)
     if traits.wheels:
         for side in (-1, 1):
-            s.ring((side * w * 0.6, -0.26), 0.36, 0.06, DARK)
+            s.ring((side * half * 0.6, -0.26), 0.36, 0.06, DARK)
 
 
 class Lamp(NamedTuple):
