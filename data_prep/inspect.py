@@ -34,16 +34,13 @@ def main(argv: Sequence[str]) -> None:
     from data_prep.contact_sheet import read_records, write_contact_sheet
 
     path = _SHEET.value or os.path.join(_DATA.value, "contact_sheet.png")
-    try:
-        write_contact_sheet(dataset, _SPLIT.value, _NUM_IMAGES.value, path)
-        print(f"  contact sheet: {path}")
-        if _PICTURE.value:
-            record = next(read_records(dataset, _SPLIT.value, 1))
-            with open(_PICTURE.value, "wb") as file:
-                file.write(record["image"])
-            print(f"  picture: {_PICTURE.value}")
-    except OSError as error:
-        raise UserError(f"{error.filename} can't be written: {error.strerror}") from error
+    write_contact_sheet(dataset, _SPLIT.value, _NUM_IMAGES.value, path)
+    print(f"  contact sheet: {path}")
+    if _PICTURE.value:
+        record = next(read_records(dataset, _SPLIT.value, 1))
+        with open(_PICTURE.value, "wb") as file:
+            file.write(record["image"])
+        print(f"  picture: {_PICTURE.value}")
 
 
 if __name__ == "__main__":

@@ -93,6 +93,11 @@ def _guarded(main: Callable[[Sequence[str]], None]) -> Callable[[Sequence[str]],
         except Interrupted as stop:
             _say("stopped", stop)
             sys.exit(EXIT_INTERRUPTED)
+        except OSError as error:
+            if error.filename is None:  # not about a file that the user could mend
+                raise
+            _say("error", f"{error.filename!r} can't be used: {error.strerror}")
+            sys.exit(EXIT_USER_ERROR)
 
     return guarded
 

@@ -86,6 +86,16 @@ def test_a_users_mistake_is_one_line_and_its_status(
     assert not (tmp_path / "w").exists()
 
 
+def test_a_file_that_can_not_be_written_is_one_line(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "points.csv").write_text("n,error\n1,0.5\n10,0.4\n100,0.3\n")
+    (tmp_path / "file").write_text("")
+    points = ["--csv=points.csv", "--x=n", "--y=error"]
+    result = _run(tmp_path, "fit", *points, "--out=file/fit.json")
+    assert result.returncode == 1
+    assert result.stderr.endswith("can't be used: File exists\n")
+    assert result.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize("door", ["train", "study"])
 def test_help_lists_the_config_and_is_no_mistake(tmp_path: pathlib.Path, door: str) -> None:
     result = _run(tmp_path, door, "--help")
