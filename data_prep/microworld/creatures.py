@@ -154,33 +154,75 @@ EARS: dict[str, Callable[[Sketch, Point, float], None]] = {
 }
 
 
-def _horns(s: Sketch, head: Point, size: float, kind: str) -> None:
-    x, y = head[0] - size * 0.1, head[1] - size * 0.5
-    if kind == "short":
-        s.chain([(x, y), (x + 0.08, y - 0.12)], 0.07, 0.03, LIGHT)
-    elif kind == "bull":
-        s.chain([(x, y), (x + 0.16, y - 0.02), (x + 0.22, y - 0.2)], 0.09, 0.02, LIGHT)
-        s.chain([(x - 0.06, y), (x - 0.2, y - 0.06), (x - 0.16, y - 0.24)], 0.09, 0.02, LIGHT)
-    elif kind == "swept":
-        s.chain([(x, y), (x - 0.12, y - 0.3), (x - 0.38, y - 0.42)], 0.08, 0.02, LIGHT)
-    elif kind == "straight":
-        s.limb((x, y), (x - 0.1, y - 0.62), 0.07, 0.015, DARK)
-    elif kind == "ram":
-        s.ring((x - 0.08, y + 0.06), 0.2, 0.1, LIGHT)
-        s.circle((x - 0.08, y + 0.06), 0.06, LIGHT)
-    elif kind == "nose":
-        x = head[0] + size * 0.85
-        s.polygon(((x - 0.1, y + 0.12), (x + 0.12, y - 0.24), (x + 0.06, y + 0.2)), LIGHT)
-    elif kind in ("antlers", "palmate"):
-        tip = (x - 0.18, y - 0.5)
-        s.chain([(x, y), (x + 0.06, y - 0.25), tip], 0.06, 0.035, LIGHT)
-        for along, reach in ((0.35, 0.2), (0.65, 0.24), (0.95, 0.16)):
-            root = (x - 0.1 * along, y - 0.5 * along)
-            s.limb(root, (root[0] + reach, root[1] - 0.14), 0.05, 0.025, LIGHT)
-        if kind == "palmate":
-            s.ellipse((x - 0.02, y - 0.38), 0.26, 0.15, LIGHT, turn=-20)
-    elif kind == "spire":
-        s.limb((x + 0.12, y + 0.06), (x + 0.3, y - 0.5), 0.06, 0.01, LIGHT)
+def _brow(head: Point, size: float) -> Point:
+    """Where most horns begin."""
+    return head[0] - size * 0.1, head[1] - size * 0.5
+
+
+def _short_horns(s: Sketch, head: Point, size: float) -> None:
+    x, y = _brow(head, size)
+    s.chain([(x, y), (x + 0.08, y - 0.12)], 0.07, 0.03, LIGHT)
+
+
+def _bull_horns(s: Sketch, head: Point, size: float) -> None:
+    x, y = _brow(head, size)
+    s.chain([(x, y), (x + 0.16, y - 0.02), (x + 0.22, y - 0.2)], 0.09, 0.02, LIGHT)
+    s.chain([(x - 0.06, y), (x - 0.2, y - 0.06), (x - 0.16, y - 0.24)], 0.09, 0.02, LIGHT)
+
+
+def _swept_horns(s: Sketch, head: Point, size: float) -> None:
+    x, y = _brow(head, size)
+    s.chain([(x, y), (x - 0.12, y - 0.3), (x - 0.38, y - 0.42)], 0.08, 0.02, LIGHT)
+
+
+def _straight_horns(s: Sketch, head: Point, size: float) -> None:
+    x, y = _brow(head, size)
+    s.limb((x, y), (x - 0.1, y - 0.62), 0.07, 0.015, DARK)
+
+
+def _ram_horns(s: Sketch, head: Point, size: float) -> None:
+    x, y = _brow(head, size)
+    s.ring((x - 0.08, y + 0.06), 0.2, 0.1, LIGHT)
+    s.circle((x - 0.08, y + 0.06), 0.06, LIGHT)
+
+
+def _nose_horns(s: Sketch, head: Point, size: float) -> None:
+    x, (_, y) = head[0] + size * 0.85, _brow(head, size)
+    s.polygon(((x - 0.1, y + 0.12), (x + 0.12, y - 0.24), (x + 0.06, y + 0.2)), LIGHT)
+
+
+def _antlers(s: Sketch, head: Point, size: float) -> None:
+    x, y = _brow(head, size)
+    tip = (x - 0.18, y - 0.5)
+    s.chain([(x, y), (x + 0.06, y - 0.25), tip], 0.06, 0.035, LIGHT)
+    for along, reach in ((0.35, 0.2), (0.65, 0.24), (0.95, 0.16)):
+        root = (x - 0.1 * along, y - 0.5 * along)
+        s.limb(root, (root[0] + reach, root[1] - 0.14), 0.05, 0.025, LIGHT)
+
+
+def _palmate_antlers(s: Sketch, head: Point, size: float) -> None:
+    x, y = _brow(head, size)
+    _antlers(s, head, size)
+    s.ellipse((x - 0.02, y - 0.38), 0.26, 0.15, LIGHT, turn=-20)
+
+
+def _spire_horns(s: Sketch, head: Point, size: float) -> None:
+    x, y = _brow(head, size)
+    s.limb((x + 0.12, y + 0.06), (x + 0.3, y - 0.5), 0.06, 0.01, LIGHT)
+
+
+HORNS: dict[str, Callable[[Sketch, Point, float], None]] = {
+    "": lambda *_: None,
+    "short": _short_horns,
+    "bull": _bull_horns,
+    "swept": _swept_horns,
+    "straight": _straight_horns,
+    "ram": _ram_horns,
+    "nose": _nose_horns,
+    "antlers": _antlers,
+    "palmate": _palmate_antlers,
+    "spire": _spire_horns,
+}
 
 
 def _trunk(s: Sketch, nose: Point, sway: float) -> None:
@@ -266,14 +308,14 @@ def _head(s: Sketch, skull: Point, sway: float, traits: Quadruped) -> None:
     """All of the head, back to front; `sway` is the trunk's."""
     (x, y), size, snout = skull, traits.head, traits.snout
     if traits.horns in _BEHIND_THE_SKULL:
-        _horns(s, skull, size, traits.horns)
+        HORNS[traits.horns](s, skull, size)
     s.ellipse(skull, size * 0.58, size * 0.5)
     s.limb(skull, (x + size * 0.3 + snout, y + size * 0.24), size * 0.8, size * 0.42)
     s.ellipse((x + size * 0.36 + snout, y + size * 0.2), size * 0.13, size * 0.12, DARK)
     if traits.trunk:
         _trunk(s, (x + size * 0.45, y + size * 0.2), sway)
     if traits.horns not in _BEHIND_THE_SKULL:
-        _horns(s, skull, size, traits.horns)
+        HORNS[traits.horns](s, skull, size)
     EARS[traits.ears](s, (x - size * 0.35, y - size * 0.5), size)
     s.ellipse((x + size * 0.16, y - size * 0.1), size * 0.1, size * 0.11, DARK)
 
@@ -374,11 +416,11 @@ def bird(s: Sketch, moves: list[float], traits: Bird) -> None:
         traits.girth * 0.5,
         traits.head * 0.9,
     )
-    _crest(s, throat, traits.head, traits.crest)
+    CRESTS[traits.crest](s, throat, traits.head)
     s.ellipse(throat, traits.head, traits.head * 0.92)
     if traits.discs:
         s.circle((throat[0] + traits.head * 0.45, throat[1]), traits.head * 0.5, LIGHT)
-    _bill(s, (throat[0] + traits.head * 0.8, throat[1]), (traits.head, traits.beak), traits.bill)
+    BILLS[traits.bill](s, (throat[0] + traits.head * 0.8, throat[1]), (traits.head, traits.beak))
     s.ellipse(
         (throat[0] + traits.head * 0.42, throat[1] - traits.head * 0.15),
         traits.head * 0.22,
@@ -421,55 +463,101 @@ def _fan(s: Sketch, rear: Point, a: float, tail: float, fan: str) -> None:
         )
 
 
-def _crest(s: Sketch, skull: Point, head: float, kind: str) -> None:
+def _comb_crest(s: Sketch, skull: Point, head: float) -> None:
     x, y = skull
-    if kind == "comb":
-        for k in range(3):
-            s.ellipse((x - head * 0.5 + k * head * 0.5, y - head), head * 0.3, head * 0.4, ACCENT)
-        s.ellipse((x + head * 0.9, y + head * 0.8), head * 0.2, head * 0.4, ACCENT)
-    elif kind == "tuft":
-        s.chain([(x, y - head * 0.6), (x - head, y - head * 1.6)], head * 0.5, 0.02, SECOND)
-    elif kind == "horns":
-        for side in (-0.6, 0.5):
-            s.limb(
-                (x + side * head, y - head * 0.6),
-                (x + side * head * 1.5, y - head * 1.5),
-                head * 0.4,
-                0.01,
-            )
-    elif kind == "fan":
-        for k in range(4):
-            s.limb((x, y), (x - head * (1.6 - k * 0.6), y - head * 1.7), 0.05, 0.08, ACCENT)
+    for k in range(3):
+        s.ellipse((x - head * 0.5 + k * head * 0.5, y - head), head * 0.3, head * 0.4, ACCENT)
+    s.ellipse((x + head * 0.9, y + head * 0.8), head * 0.2, head * 0.4, ACCENT)
 
 
-def _bill(s: Sketch, at: Point, size: tuple[float, float], kind: str) -> None:
-    (x, y), (head, beak) = at, size
-    if kind == "cone":
-        s.polygon(((x, y - head * 0.35), (x + beak, y + head * 0.1), (x, y + head * 0.4)), ACCENT)
-    elif kind == "hook":
-        points = ((x, y - head * 0.4), (x + beak, y - head * 0.1), (x + beak * 0.9, y + head * 0.6))
-        s.polygon((*points, (x + beak * 0.5, y + head * 0.2), (x, y + head * 0.3)), ACCENT)
-    elif kind == "flat":
-        s.limb((x, y + head * 0.15), (x + beak, y + head * 0.35), head * 0.5, head * 0.45, ACCENT)
-    elif kind == "spear":
-        s.limb((x - 0.02, y), (x + beak, y + beak * 0.12), head * 0.4, 0.02, ACCENT)
-    elif kind == "great":
-        points = (
-            (x - 0.03, y - head * 0.5),
-            (x + beak * 0.7, y - head * 0.5),
-            (x + beak, y + head * 0.3),
+def _tuft_crest(s: Sketch, skull: Point, head: float) -> None:
+    x, y = skull
+    s.chain([(x, y - head * 0.6), (x - head, y - head * 1.6)], head * 0.5, 0.02, SECOND)
+
+
+def _horns_crest(s: Sketch, skull: Point, head: float) -> None:
+    x, y = skull
+    for side in (-0.6, 0.5):
+        s.limb(
+            (x + side * head, y - head * 0.6),
+            (x + side * head * 1.5, y - head * 1.5),
+            head * 0.4,
+            0.01,
         )
-        s.polygon((*points, (x, y + head * 0.5)), ACCENT)
-    elif kind == "pouch":
-        s.ellipse((x + beak * 0.4, y + head * 0.5), beak * 0.5, head * 0.7, SECOND)
-        s.limb((x, y), (x + beak, y + head * 0.4), head * 0.4, head * 0.2, ACCENT)
-    elif kind == "bent":
-        s.chain(
-            [(x, y), (x + beak * 0.5, y + 0.02), (x + beak * 0.6, y + beak * 0.6)],
-            head * 0.6,
-            head * 0.3,
-            ACCENT,
-        )
+
+
+def _fan_crest(s: Sketch, skull: Point, head: float) -> None:
+    x, y = skull
+    for k in range(4):
+        s.limb((x, y), (x - head * (1.6 - k * 0.6), y - head * 1.7), 0.05, 0.08, ACCENT)
+
+
+CRESTS: dict[str, Callable[[Sketch, Point, float], None]] = {
+    "": lambda *_: None,
+    "comb": _comb_crest,
+    "tuft": _tuft_crest,
+    "horns": _horns_crest,
+    "fan": _fan_crest,
+}
+
+
+def _cone_bill(s: Sketch, root: Point, size: tuple[float, float]) -> None:
+    (x, y), (head, beak) = root, size
+    s.polygon(((x, y - head * 0.35), (x + beak, y + head * 0.1), (x, y + head * 0.4)), ACCENT)
+
+
+def _hook_bill(s: Sketch, root: Point, size: tuple[float, float]) -> None:
+    (x, y), (head, beak) = root, size
+    points = ((x, y - head * 0.4), (x + beak, y - head * 0.1), (x + beak * 0.9, y + head * 0.6))
+    s.polygon((*points, (x + beak * 0.5, y + head * 0.2), (x, y + head * 0.3)), ACCENT)
+
+
+def _flat_bill(s: Sketch, root: Point, size: tuple[float, float]) -> None:
+    (x, y), (head, beak) = root, size
+    s.limb((x, y + head * 0.15), (x + beak, y + head * 0.35), head * 0.5, head * 0.45, ACCENT)
+
+
+def _spear_bill(s: Sketch, root: Point, size: tuple[float, float]) -> None:
+    (x, y), (head, beak) = root, size
+    s.limb((x - 0.02, y), (x + beak, y + beak * 0.12), head * 0.4, 0.02, ACCENT)
+
+
+def _great_bill(s: Sketch, root: Point, size: tuple[float, float]) -> None:
+    (x, y), (head, beak) = root, size
+    points = (
+        (x - 0.03, y - head * 0.5),
+        (x + beak * 0.7, y - head * 0.5),
+        (x + beak, y + head * 0.3),
+    )
+    s.polygon((*points, (x, y + head * 0.5)), ACCENT)
+
+
+def _pouch_bill(s: Sketch, root: Point, size: tuple[float, float]) -> None:
+    (x, y), (head, beak) = root, size
+    s.ellipse((x + beak * 0.4, y + head * 0.5), beak * 0.5, head * 0.7, SECOND)
+    s.limb((x, y), (x + beak, y + head * 0.4), head * 0.4, head * 0.2, ACCENT)
+
+
+def _bent_bill(s: Sketch, root: Point, size: tuple[float, float]) -> None:
+    (x, y), (head, beak) = root, size
+    s.chain(
+        [(x, y), (x + beak * 0.5, y + 0.02), (x + beak * 0.6, y + beak * 0.6)],
+        head * 0.6,
+        head * 0.3,
+        ACCENT,
+    )
+
+
+BILLS: dict[str, Callable[[Sketch, Point, tuple[float, float]], None]] = {
+    "": lambda *_: None,
+    "cone": _cone_bill,
+    "hook": _hook_bill,
+    "flat": _flat_bill,
+    "spear": _spear_bill,
+    "great": _great_bill,
+    "pouch": _pouch_bill,
+    "bent": _bent_bill,
+}
 
 
 TAILFINS = {
