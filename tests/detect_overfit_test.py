@@ -3,9 +3,6 @@
 About three minutes each on two cores.
 """
 
-import collections
-import json
-
 import pytest
 
 from configs import default
@@ -50,34 +47,6 @@ def test_eight_blood_smears_are_learned_by_heart(shared_data, tmp_path):
     figures = _train(config, tmp_path / "run")
     assert figures["map_50"] > 0.9
     assert figures["voc_map_50"] > 0.9
-
-
-LEAST_SIDE = 30  # pixels of an object: with smaller ones the grid of a small net has its limit
-
-
-@pytest.mark.slow
-def test_eight_images_of_coco_are_learned_by_heart(shared_data, tmp_path):
-    folder = shared_data("04_coco2017-mini")
-    content = json.loads((folder / "annotations" / "instances_train2017.json").read_text())
-    sides = collections.defaultdict(list)
-    for each in content["annotations"]:
-        sides[each["image_id"]].append(min(each["bbox"][2:]))
-    large = {id_ for id_, of_image in sides.items() if min(of_image) >= LEAST_SIDE}
-    content["images"] = [each for each in content["images"] if each["id"] in large][:NUM_IMAGES]
-    listed = {each["id"] for each in content["images"]}
-    content["annotations"] = [a for a in content["annotations"] if a["image_id"] in listed]
-    manifest = tmp_path / "instances_train2017.json"
-    manifest.write_text(json.dumps(content))
-    source = SourceOptions(manifest=str(manifest), images=str(folder))
-    build(BuildOptions("coco", source, str(tmp_path / "data"), PlanOptions(), 0.0, 1), {})
-    sizes = {"anchor_sizes": (16.0, 32.0, 64.0, 128.0, 224.0), "proposals": 100}
-    config = _config(tmp_path / "data", 256, 256, **sizes)
-    config.model.depth = 8
-    config.task.detect.update({"rpn_samples": 128, "box_samples": 48})
-    config.train.duration = "400 steps"
-    figures = _train(config, tmp_path / "run")
-    assert figures["num_examples"] == NUM_IMAGES
-    assert figures["map_50"] > 0.9
 
 
 @pytest.mark.slow
