@@ -70,6 +70,12 @@ def test_what_is_found_in_a_crowd_counts_neither_way():
     assert score_coco(ANNOTATIONS, found + outside, "detect").figures["map"] < 0.7
 
 
+@pytest.mark.parametrize("task", ["detect", "pose"])
+def test_no_images_at_all_have_no_figures(task):
+    figures = score_coco({"images": [], "annotations": [], "categories": []}, [], task).figures
+    assert np.isnan(list(figures.values())).all()
+
+
 def test_nothing_found_is_zero():
     assert score_coco(ANNOTATIONS, [], "detect").figures["map"] == 0.0
 

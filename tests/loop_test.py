@@ -221,6 +221,7 @@ def test_the_best_checkpoint_is_that_of_the_metric(
     config.train.keep_best = "acuracy"
     with pytest.raises(UserError, match="keep_best='acuracy' is not a metric: loss, map_macro"):
         _train(config, "pretrain", tmp_path / "other")
+    assert not (tmp_path / "other").exists()  # before anything is trained
 
 
 def test_averaged_weights_are_what_is_scored_and_loaded(

@@ -159,7 +159,8 @@ def score_coco(
         truth = _make_truth(annotations)
         _check_results(truth, results, kind)
         # loadRes fails on an empty list, and otherwise adds areas and ids in place.
-        found = truth.loadRes([dict(result) for result in results]) if results else coco.COCO()
+        copies = [dict(result) for result in results]
+        found = truth.loadRes(copies) if copies else _make_truth({**annotations, "annotations": []})
         evaluation = cocoeval.COCOeval(truth, found, kind.iou_type)
         evaluation.evaluate()
         evaluation.accumulate()

@@ -106,6 +106,13 @@ def _check_sizes(train: ConfigDict, num_replicas: int) -> None:
             )
 
 
+def _check_keep_best(wanted: str, task: Task) -> None:
+    """Not when a checkpoint is first compared, which is after an epoch."""
+    names = list(task.make_metric().result()) if wanted else []
+    if wanted and wanted.removeprefix("-") not in names:
+        raise UserError(f"config.train.keep_best={wanted!r} is not a metric: {', '.join(names)}")
+
+
 def make_plan(config: ConfigDict, mode: str, strategy: Strategy) -> Plan:
     """Reads the data set and checks the config against it.
 
@@ -414,10 +421,6 @@ class _Run:
         if not wanted:
             return
         name, sign = wanted.removeprefix("-"), -1 if wanted.startswith("-") else 1
-        if name not in self.figures:
-            raise UserError(
-                f"config.train.keep_best={wanted!r} is not a metric: {', '.join(self.figures)}"
-            )
         self._copy_averages()
         self.state.checkpoints.save_best(step, sign * self.figures[name])
 
@@ -573,6 +576,7 @@ def train(
         tf.random.set_global_generator(tf.random.Generator.from_seed(config.seed))
     strategy = strategy or make_strategy("one_device")
     plan = make_plan(config, mode, strategy)
+    _check_keep_best(config.train.keep_best, plan.task)
     workdirs.check_same_run(workdir, config, mode, init, plan.dataset)
     finished = read_metrics(workdir, config.data.eval_split, plan.steps.total)
     title = f"{mode} {os.path.basename(workdir.rstrip('/'))}"
