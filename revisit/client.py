@@ -1,4 +1,4 @@
-"""Asks an exported model what is in some images; prints labels, scores and ancestors.
+"""Asks an exported model what is in some images; prints labels, boxes or keypoints with scores.
 
 python -m revisit.client --url=http://localhost:8501/v1/models/NAME cat.jpg dog.png     # REST
 python -m revisit.client --url=grpc://localhost:8500/NAME cat.jpg                       # gRPC
@@ -7,16 +7,17 @@ python -m revisit.client --model=models/DETECTOR --out=found cat.jpg     # found
 """
 
 import pathlib
+from collections import Counter
 from collections.abc import Sequence
 
 from absl import flags
-from PIL import Image
 
 from revisit import cli
 from revisit.errors import UserError
 from revisit.serving.pictures import draw
 from revisit.serving.predictors import (
     ImageRefusedError,
+    Outputs,
     Predictor,
     format_labels,
     make_local_predictor,
@@ -30,7 +31,7 @@ _MODEL = flags.DEFINE_string(
     "model", None, "A directory that revisit.export wrote; it is read here, without a server."
 )
 _OUT = flags.DEFINE_string(
-    "out", None, "Draw boxes and masks over the images, and write the pictures to this directory."
+    "out", None, "Draw boxes, masks and skeletons over the images; pictures go to this directory."
 )
 _TIMEOUT = flags.DEFINE_float(
     "timeout", 60.0, "Seconds to wait for a server's answer to one image.", lower_bound=0.0
@@ -44,12 +45,24 @@ def _read_image(path: str) -> bytes:
         raise UserError(f"cannot read the image {path!r}: {error.strerror}") from error
 
 
-def _write_picture(out: str, path: str, picture: Image.Image | None) -> None:
+def _targets(out: str, paths: Sequence[str]) -> dict[str, pathlib.Path]:
+    """Where the picture drawn over each image goes; --out is made."""
+    targets = {path: pathlib.Path(out, f"{pathlib.Path(path).stem}.png") for path in paths}
+    for target, count in Counter(targets.values()).items():
+        if count > 1:
+            raise UserError(f"{count} of the images would be drawn to {target}: ask one by one")
+    try:
+        pathlib.Path(out).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot write to --out={out!r}: {error.strerror}") from error
+    return targets
+
+
+def _draw(image: bytes, outputs: Outputs, target: pathlib.Path) -> None:
+    picture = draw(image, outputs)
     if picture is None:
-        raise UserError("--out is given, but the model gives neither boxes nor masks to draw")
-    directory = pathlib.Path(out)
-    directory.mkdir(parents=True, exist_ok=True)
-    picture.save(directory / f"{pathlib.Path(path).stem}.png")
+        raise UserError("--out is given, but the model gives no boxes, masks or keypoints to draw")
+    picture.save(target)
 
 
 def _predictor() -> Predictor:
@@ -66,17 +79,18 @@ def main(argv: Sequence[str]) -> None:
     images = [(path, _read_image(path)) for path in argv[1:]]
     if not images:
         raise UserError("no image is given: name one or more JPEG or PNG files after the flags")
+    targets = _targets(_OUT.value, argv[1:]) if _OUT.value else {}
     if _MODEL.value or (_URL.value or "").startswith("grpc://"):
         cli.import_tensorflow()
     predict = _predictor()
     for path, image in images:
         try:
             outputs = predict(image)
+            print(f"{path}\n{format_labels(outputs)}", flush=True)
+            if path in targets:
+                _draw(image, outputs, targets[path])
         except ImageRefusedError as error:
             raise UserError(f"{path}: {error}") from error
-        print(f"{path}\n{format_labels(outputs)}", flush=True)
-        if _OUT.value:
-            _write_picture(_OUT.value, path, draw(image, outputs))
 
 
 if __name__ == "__main__":

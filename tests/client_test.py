@@ -220,6 +220,30 @@ def test_objects_are_printed_with_their_boxes_and_nothing_of_score_zero():
     ]
 
 
+def test_keypoints_are_printed_with_their_places():
+    found = {"scores": [0.9], "names": ["nose"], "keypoints": [[10.4, 20.6]]}
+    lines = format_labels(found).splitlines()
+    assert [line.split() for line in lines] == [
+        ["score", "name", "y", "x"],
+        ["0.900", "nose", "10", "21"],
+    ]
+
+
+def test_two_images_of_one_name_are_not_drawn_over_each_other(image, tmp_path):
+    other = tmp_path / "other" / image.name
+    other.parent.mkdir()
+    other.write_bytes(image.read_bytes())
+    line = error_line("--model=m", f"--out={tmp_path / 'found'}", image, other)
+    assert line == (
+        f"error: 2 of the images would be drawn to {tmp_path / 'found' / 'dog.png'}: ask one by one"
+    )
+
+
+def test_an_out_that_is_a_file_is_named(image):
+    line = error_line("--model=m", f"--out={image}", image)
+    assert line == f"error: cannot write to --out='{image}': File exists"
+
+
 def test_an_answer_without_labels_is_named():
     with pytest.raises(UserError, match="the model gives no scores, names"):
         format_labels({"boxes": []})

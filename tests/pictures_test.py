@@ -3,8 +3,10 @@
 import io
 
 import numpy as np
+import pytest
 from PIL import Image
 
+from revisit.errors import UserError
 from revisit.serving.pictures import draw
 
 
@@ -36,6 +38,27 @@ def test_masks_color_their_classes_alone():
     assert len(colors) == 3
     assert tuple(picture[150, 0]) == (100, 100, 100)
     assert (picture[:100] == picture[0, 0]).all()
+
+
+def test_limbs_join_the_keypoints_that_were_found():
+    keypoints, scores = np.zeros((17, 2)), np.zeros(17)
+    shoulder, elbow, wrist = 5, 7, 9
+    keypoints[[shoulder, elbow, wrist]] = [[60, 100], [160, 100], [160, 300]]  # y, x
+    scores[[shoulder, elbow]] = 0.9
+    outputs = {"keypoints": keypoints.tolist(), "scores": scores.tolist()}
+    picture = np.asarray(draw(GRAY, outputs)).astype(int)
+    drawn = (picture != 100).any(axis=-1)
+    assert drawn[70:150, 100].all()  # the upper arm
+    assert not drawn[160, 120:].any()  # no forearm: nobody found the wrist
+    rows, columns = np.nonzero(drawn)
+    assert (rows.min(), rows.max()) == (57, 163)  # and round joints at both ends
+    assert columns.max() <= 103
+
+
+def test_an_image_that_pillow_cannot_read_is_named():
+    boxes = {"boxes": [], "scores": [], "titles": []}
+    with pytest.raises(UserError, match="Pillow cannot read the image to draw over it"):
+        draw(GRAY[:100], boxes)
 
 
 def test_labels_alone_are_nothing_to_draw():

@@ -1,4 +1,4 @@
-"""An exported model's answer drawn over the image that was asked about: boxes, masks."""
+"""An exported model's answer drawn over the image that was asked about: boxes, masks, skeletons."""
 
 import io
 from collections.abc import Callable
@@ -7,9 +7,11 @@ import numpy as np
 from PIL import Image
 
 from revisit.data.drawing import Label, draw_boxes
+from revisit.errors import UserError
 from revisit.serving.predictors import Outputs
 
 SHOWN_SCORE = 0.5  # boxes below are left out
+SHOWN_KEYPOINT_SCORE = 0.2  # and keypoints
 OPACITY = 0.6  # of a mask's colors
 
 
@@ -37,19 +39,37 @@ def draw_found_mask(picture: np.ndarray, outputs: Outputs) -> np.ndarray:
     return np.round(picture + shown * (colors - picture.astype(float))).astype(np.uint8)
 
 
+def draw_found_skeleton(picture: np.ndarray, outputs: Outputs) -> np.ndarray:
+    """ "keypoints" [K, 2] (y, x) in the picture's pixels, and the limbs between those found."""
+    # Here and not above: the names of keypoints come with TensorFlow Datasets, a second's work.
+    from revisit.data.skeletons import draw_skeletons
+
+    places = np.divide(outputs["keypoints"], picture.shape[:2])
+    shown = np.greater_equal(outputs["scores"], SHOWN_KEYPOINT_SCORE)
+    return draw_skeletons(picture, np.column_stack([places, shown])[np.newaxis])
+
+
 # Output -> how it is drawn: (picture [H, W, 3] uint8, outputs) -> picture.
 DRAWERS: dict[str, Callable[[np.ndarray, Outputs], np.ndarray]] = {
     "boxes": draw_found_boxes,
     "mask_bytes": draw_found_mask,
+    "keypoints": draw_found_skeleton,
 }
 
 
 def draw(image: bytes, outputs: Outputs) -> Image.Image | None:
-    """The picture with all that can be drawn of an answer; None where nothing can."""
+    """The picture with all that can be drawn of an answer; None where nothing can.
+
+    Raises:
+      UserError: Pillow cannot read the image, which TensorFlow could.
+    """
     drawers = [drawer for name, drawer in DRAWERS.items() if name in outputs]
     if not drawers:
         return None
-    picture = np.asarray(Image.open(io.BytesIO(image)).convert("RGB"))
+    try:
+        picture = np.asarray(Image.open(io.BytesIO(image)).convert("RGB"))
+    except OSError as error:
+        raise UserError(f"Pillow cannot read the image to draw over it: {error}") from error
     for drawer in drawers:
         picture = drawer(picture, outputs)
     return Image.fromarray(picture)

@@ -189,12 +189,12 @@ def make_predictor(url: str, timeout_seconds: float) -> Predictor:
     return PREDICTORS[scheme](url, timeout_seconds)
 
 
-def _format_box(box: Sequence[float]) -> str:
-    return "{:.0f} {:.0f} {:.0f} {:.0f}".format(*box)
+def _format_pixels(place: Sequence[float]) -> str:
+    return " ".join(f"{value:.0f}" for value in place)
 
 
 def format_labels(outputs: Outputs) -> str:
-    """An aligned table of one image's labels or objects, best first, MAX_ROWS at most.
+    """An aligned table of one image's labels, objects or keypoints, the first MAX_ROWS.
 
     Raises:
       UserError: the answer has neither.
@@ -202,7 +202,7 @@ def format_labels(outputs: Outputs) -> str:
     missing = [name for name in ("scores", "names") if name not in outputs]
     if missing:
         raise UserError(
-            f"the model gives no {', '.join(missing)}: only labels and boxes can be printed"
+            f"the model gives no {', '.join(missing)}: only what has both can be printed"
         )
     columns = {
         heading: [form(value) for value in outputs[name]]
@@ -226,5 +226,6 @@ COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "name": ("names", str),
     "title": ("titles", str),
     "ancestors": ("ancestors", str),
-    "ymin xmin ymax xmax": ("boxes", _format_box),
+    "ymin xmin ymax xmax": ("boxes", _format_pixels),
+    "y x": ("keypoints", _format_pixels),
 }
