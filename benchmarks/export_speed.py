@@ -31,7 +31,8 @@ NUM_CLASSES = 1000
 REPEATS = 15
 
 
-def _untrained_run(workdir: str) -> None:
+def make_run(workdir: str) -> None:
+    """Writes a run of a classifier that was never trained."""
     config = default.get_config()
     config.data.update({"dir": "none", "resize": SIZE, "crop": CROP})
     config.model.depth = 18
@@ -44,9 +45,10 @@ def _untrained_run(workdir: str) -> None:
     Checkpoints(workdir, models, keras.optimizers.SGD(), {}, keep_last=1).save(1)
 
 
-def _jpegs() -> tf.Tensor:
+def make_jpegs(count: int) -> tf.Tensor:
+    """[count] string: JPEGs of 500 x 375 pixels, as hard to decode as photographs."""
     rng = np.random.default_rng(0)
-    coarse = rng.uniform(0, 255, (BATCH_SIZE, 12, 16, 3))
+    coarse = rng.uniform(0, 255, (count, 12, 16, 3))
     pictures = tf.image.resize(coarse, [375, 500], "bicubic")
     pictures = tf.cast(
         tf.clip_by_value(pictures + rng.normal(0, 8, pictures.shape), 0, 255), tf.uint8
@@ -54,27 +56,32 @@ def _jpegs() -> tf.Tensor:
     return tf.stack([tf.io.encode_jpeg(picture, quality=90) for picture in pictures])
 
 
-def _decoder(loaded: LoadedModel, jpegs: tf.Tensor) -> Callable[[], object]:
+def make_decoder(loaded: LoadedModel, jpegs: tf.Tensor) -> Callable[[], object]:
+    """What decodes them all, as evaluation's input pipeline does."""
     dataset = tf.data.Dataset.from_tensor_slices(jpegs)
-    dataset = dataset.map(loaded.task.eval_example, tf.data.AUTOTUNE).batch(BATCH_SIZE)
+    dataset = dataset.map(loaded.task.eval_example, tf.data.AUTOTUNE).batch(len(jpegs))
     # A new iterator each time, so that nothing has been decoded ahead.
     return lambda: next(iter(dataset))
 
 
+def make_keras_model(loaded: LoadedModel) -> keras.Model:
+    """Backbone and head as one model, from pixels in [-1, 1]."""
+    return keras.Model(loaded.backbone.input, loaded.head({"c5": loaded.backbone.output["c5"]}))
+
+
 def _compare(loaded: LoadedModel, version: pathlib.Path) -> None:
     model = tf.saved_model.load(str(version))
-    jpegs = _jpegs()
+    jpegs = make_jpegs(BATCH_SIZE)
     pixels = tf.random.stateless_uniform([BATCH_SIZE, CROP, CROP, 3], (0, 0), -1.0, 1.0)
     batch = {"image": pixels}
-    c5 = loaded.backbone.output["c5"]
-    predictor = keras.Model(loaded.backbone.input, loaded.head({"c5": c5}))
+    predictor = make_keras_model(loaded)
     from_pixels, from_bytes, call, predict, decode = table.median_seconds(
         [
             lambda: model.signatures["images"](images=pixels)["scores"].numpy(),
             lambda: model.signatures["serving_default"](image_bytes=jpegs)["scores"].numpy(),
             lambda: forward(loaded.backbone, loaded.head, batch, False, False)["logits"].numpy(),
             lambda: predictor.predict_on_batch(pixels)["logits"],
-            _decoder(loaded, jpegs),
+            make_decoder(loaded, jpegs),
         ],
         REPEATS,
     )
@@ -92,7 +99,7 @@ def main() -> None:
     """Prints the table."""
     table.header(f"exported graph, ResNet-18 at {CROP}, batch {BATCH_SIZE}")
     with tempfile.TemporaryDirectory() as directory:
-        _untrained_run(directory)
+        make_run(directory)
         version = exporter.export(directory, f"{directory}/models")
         _compare(load_model(directory), version)
 

@@ -43,10 +43,10 @@ def row(name: str, value: str, reference: str, ratio: float, goal: str = "") -> 
     print(_line(name, value, reference, f"{ratio:.4g}", goal, verdict), flush=True)
 
 
-def median_seconds(
-    functions: Sequence[Callable[[], object]], repeats: int = 21, warmups: int = 3
-) -> list[float]:
-    """The median time of each function, in seconds.
+def seconds(
+    functions: Sequence[Callable[[], object]], repeats: int, warmups: int = 3
+) -> list[list[float]]:
+    """The times of each function, in seconds.
 
     They run in turns, so that what else the machine does falls on all of them alike.
     """
@@ -57,4 +57,11 @@ def median_seconds(
             function()
             if repeat >= warmups:
                 kept.append(time.perf_counter() - began)
-    return [statistics.median(kept) for kept in times]
+    return times
+
+
+def median_seconds(
+    functions: Sequence[Callable[[], object]], repeats: int = 21, warmups: int = 3
+) -> list[float]:
+    """The median time of each function, in seconds, as `seconds` measures."""
+    return [statistics.median(times) for times in seconds(functions, repeats, warmups)]
