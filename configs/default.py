@@ -97,6 +97,8 @@ def _model() -> ConfigDict:
             "depth": 101,
             "width": 64,  # channels of the stem and of the first stage's inner convolutions
             "stem": "conv7",  # 7x7/2, pooling; or "conv3_pool", "conv3", "patch4"
+            "version": "v1.5",  # a bottleneck's stride is in its 3x3; "v1": in the first 1x1
+            "pixels": "symmetric",  # [-1, 1]; or other libraries': "imagenet", "caffe"
             "output_stride": 32,  # 32, 16 or 8: atrous convolution below 32, the same weights
             "batch_norm_momentum": 0.9,
             "batch_norm_epsilon": 1e-5,

@@ -6,7 +6,8 @@ python -m revisit.convert --model=WORKDIR --to=keras_hub --out=backbone.keras
 python -m revisit.convert --model=WORKDIR --to=onnx --out=backbone.onnx
 python -m revisit.convert --model=WORKDIR --to=tflite --out=backbone.tflite
 
-The other way, revisit.train starts from a file: --init=backbone.safetensors, --init=backbone.keras.
+The other way, revisit.train starts from a file, --init=FILE.safetensors, .keras or .h5, or from
+--init=keras.applications.ResNet50; revisit/models/formats.py says what they may hold.
 """
 
 import os
@@ -33,12 +34,13 @@ def main(argv: Sequence[str]) -> None:
         raise UserError("--model=DIR (a run, or an exported model) and --out=FILE must be given")
 
     cli.import_tensorflow()
-    from revisit.models.formats import WRITERS
+    from revisit.models.formats import WRITERS, Network, conventions_of
     from revisit.serving.backbones import load_bare_backbone
 
     backbone, config = load_bare_backbone(_MODEL.value)
     os.makedirs(os.path.dirname(os.path.abspath(_OUT.value)), exist_ok=True)
-    WRITERS[_TO.value](backbone, _OUT.value, config.data.crop)
+    network = Network(backbone, conventions_of(config.model), config.data.crop)
+    WRITERS[_TO.value](network, _OUT.value)
     print(_OUT.value)
 
 

@@ -76,6 +76,36 @@ def test_saved_model_cli_shows_the_signatures(version):
         assert words in shown, words
 
 
+def test_a_second_engine_gives_the_same_answers(version, tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("tf2onnx")
+    path = tmp_path / "images.onnx"
+    command = [sys.executable, "-m", "tf2onnx.convert", "--signature_def=images", "--opset=17"]
+    subprocess.run([*command, "--saved-model", version, "--output", path], check=True)
+    session = onnxruntime.InferenceSession(path)
+    images = np.random.default_rng(0).uniform(-1, 1, (3, 32, 32, 3)).astype(np.float32)
+    names = [output.name for output in session.get_outputs()]
+    found = dict(zip(names, session.run(None, {"images": images})))
+    expected = tf.saved_model.load(str(version)).signatures["images"](images=tf.constant(images))
+    assert set(found) == set(expected)
+    for name in ("scores", "features"):
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(found["class_ids"], expected["class_ids"])
+    for name in ("names", "titles", "ancestors"):
+        served = [[word.decode() for word in row] for row in expected[name].numpy()]
+        assert found[name].tolist() == served
+
+
+def test_saved_model_cli_runs_the_graph(version, tmp_path):
+    images = np.zeros((2, 32, 32, 3), np.float32)
+    np.save(tmp_path / "images.npy", images)
+    command = [sys.executable, SAVED_MODEL_CLI, "run", "--dir", version, "--tag_set=serve"]
+    signature = ["--signature_def=images", "--inputs", f"images={tmp_path / 'images.npy'}"]
+    subprocess.run([*command, *signature, "--outdir", tmp_path], check=True, capture_output=True)
+    expected = tf.saved_model.load(str(version)).signatures["images"](images=tf.constant(images))
+    np.testing.assert_allclose(np.load(tmp_path / "scores.npy"), expected["scores"], atol=1e-5)
+
+
 def test_every_warmup_request_runs_on_the_exported_graph(version):
     signatures = tf.saved_model.load(str(version)).signatures
     records = tf.data.TFRecordDataset(str(version / "assets.extra/tf_serving_warmup_requests"))
@@ -165,6 +195,12 @@ def test_bfloat16_kernels_take_half_the_space_and_answer_nearly_alike(
         for path in (small, version)
     ]
     assert 0.5 < sizes[0] / sizes[1] < 0.55
+    loaded = load_model(str(finished_run))
+    variables = [*loaded.backbone.variables, *loaded.head.variables]
+    kernels = sum(int(tf.size(each)) for each in variables if "kernel" in each.name)
+    others = sum(int(tf.size(each)) for each in variables) - kernels
+    stored = f"Stored are {kernels:,} bfloat16 weights and {others:,} float32 weights."
+    assert stored in (small / "model_card.md").read_text()
     stored, exact = (tf.saved_model.load(str(path)) for path in (small, version))
     pixels = tf.random.stateless_uniform([4, 32, 32, 3], [0, 1], -1.0, 1.0)
     ours, reference = (

@@ -1,9 +1,10 @@
 """Residual networks: the paper's ResNet-50, -101 and -152, and small ones trained in minutes.
 
-One construction and a table of variants (He et al. 2016, arXiv 1512.03385), in the form called v1.5
-that torchvision and timm have, so that their weights fit (see revisit.models.weights):
+One construction and a table of variants (He et al. 2016, arXiv 1512.03385), into which the weights
+of other libraries fit (see revisit.models.formats):
 
-* the stride of a bottleneck lies in its 3x3 convolution (keras.applications: in the first 1x1);
+* the stride of a bottleneck lies in its 3x3 convolution (version "v1.5": torchvision, timm,
+  keras-hub), or in the first 1x1 (version "v1": the paper, keras.applications);
 * no convolution has a bias, batch norm follows each of them;
 * padding is symmetric and explicit (TensorFlow's "same" pads below and to the right at stride 2).
 """
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import ml_collections
+import numpy as np
 import tf_keras as keras
 
 from revisit.errors import UserError
@@ -63,6 +65,27 @@ STEMS = {
     "patch4": Stem(kernel_size=4, stride=4, padding=0, max_pooling=False),
 }
 OUTPUT_STRIDES = (8, 16, 32)
+
+
+class Pixels(NamedTuple):
+    """What the first convolution takes: (pixels in [0, 1] - mean) / deviation; red, green, blue."""
+
+    mean: tuple[float, float, float]
+    deviation: tuple[float, float, float]
+
+
+# Padding by zeros comes after it, so no change of the first convolution's weights does the same.
+PIXELS = {
+    # [-1, 1], as images are.
+    "symmetric": Pixels(mean=(0.5, 0.5, 0.5), deviation=(0.5, 0.5, 0.5)),
+    # torchvision's, timm's and keras-hub's.
+    "imagenet": Pixels(mean=(0.485, 0.456, 0.406), deviation=(0.229, 0.224, 0.225)),
+    # Caffe's, of keras.applications: values from 0 to 255 less their mean.
+    "caffe": Pixels(
+        mean=(123.68 / 255, 116.779 / 255, 103.939 / 255),
+        deviation=(1 / 255, 1 / 255, 1 / 255),
+    ),
+}
 # What convolutions compute in; weights and moving statistics are float32 in both.
 COMPUTE_POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
@@ -74,6 +97,8 @@ class Options(NamedTuple):
       depth: key of RESNETS.
       width: channels of the stem and of the first stage's 3x3 convolutions; each stage doubles it.
       stem: key of STEMS.
+      version: key of BLOCKS, where a bottleneck has its stride. The weights have the same shapes.
+      pixels: key of PIXELS, what images become before the first convolution.
       output_stride: the most, in pixels, that neighbours in c5 may lie apart. A stage that would
         pass it keeps the resolution and dilates its kernels instead (atrous convolution), with the
         same weights.
@@ -90,6 +115,8 @@ class Options(NamedTuple):
     depth: int = 101
     width: int = 64
     stem: str = "conv7"
+    version: str = "v1.5"
+    pixels: str = "symmetric"
     output_stride: int = 32
     batch_norm_momentum: float = 0.9
     batch_norm_epsilon: float = 1e-5
@@ -123,22 +150,27 @@ def make_resnet(options: Options | ml_collections.ConfigDict) -> keras.Model:
     """
     options = _checked(options)
     variant, stem, layers = RESNETS[options.depth], STEMS[options.stem], _Layers(options)
+    block = BLOCKS[options.version][variant.block]
     image = keras.Input((None, None, 3), name="image")
-    x = _stem(layers, image, stem)  # [B, H/s, W/s, width]
+    x = _stem(layers, _normalize(image, options.pixels), stem)  # [B, H/s, W/s, width]
     pyramid = {}
     for stage in _stages(variant.blocks, stem.total_stride, options.output_stride):
-        x = _stage(layers, x, stage, BLOCKS[variant.block])
+        x = _stage(layers, x, stage, block)
         level = f"c{stage.number}"
         pyramid[level] = keras.layers.Activation("linear", dtype="float32", name=level)(x)
     return keras.Model(image, pyramid, name="backbone")
 
 
 def _checked(options: Options | ml_collections.ConfigDict) -> Options:
-    checked = Options(*(getattr(options, field) for field in Options._fields))
+    # A run from before a field was there has its default.
+    given = {name: getattr(options, name) for name in Options._fields if hasattr(options, name)}
+    checked = Options(**given)
     requirements = (
         ("depth", checked.depth in RESNETS, _one_of(RESNETS)),
         ("width", checked.width >= 1, "give at least 1 channel"),
         ("stem", checked.stem in STEMS, _one_of(STEMS)),
+        ("version", checked.version in BLOCKS, _one_of(BLOCKS)),
+        ("pixels", checked.pixels in PIXELS, _one_of(PIXELS)),
         ("output_stride", checked.output_stride in OUTPUT_STRIDES, _one_of(OUTPUT_STRIDES)),
         ("batch_norm_momentum", 0 <= checked.batch_norm_momentum < 1, "give 0 <= momentum < 1"),
         ("batch_norm_epsilon", checked.batch_norm_epsilon > 0, "give a number above 0"),
@@ -248,6 +280,17 @@ class _Layers:
         return keras.layers.MaxPool2D(3, 2, dtype=self._policy, name=name)(x)
 
 
+def _normalize(image: Any, pixels: str) -> Any:
+    """[-1, 1] -> what the first convolution takes."""
+    if pixels == "symmetric":
+        return image
+    mean, deviation = map(np.array, PIXELS[pixels])
+    scale, offset = 0.5 / deviation, (0.5 - mean) / deviation
+    return keras.layers.Rescaling(
+        scale.tolist(), offset.tolist(), dtype="float32", name="stem/pixels"
+    )(image)
+
+
 def _stem(layers: _Layers, x: Any, stem: Stem) -> Any:
     if stem.padding:
         x = layers.padding(x, stem.padding, "stem/conv/padding")
@@ -292,6 +335,17 @@ def _bottleneck_residual(layers: _Layers, x: Any, name: str, filters: int, stage
     x = layers.convolution(x, filters, 1, f"{name}/conv1")
     x = layers.relu(layers.batch_norm(x, f"{name}/norm1"), f"{name}/relu1")
     x = layers.entering_convolution(x, filters, f"{name}/conv2", stage)
+    return _bottleneck_end(layers, x, name, filters)
+
+
+def _bottleneck_v1_residual(layers: _Layers, x: Any, name: str, filters: int, stage: _Stage) -> Any:
+    x = layers.convolution(x, filters, 1, f"{name}/conv1", strides=stage.stride)
+    x = layers.relu(layers.batch_norm(x, f"{name}/norm1"), f"{name}/relu1")
+    x = layers.convolution(x, filters, 3, f"{name}/conv2", dilation_rate=stage.dilation)
+    return _bottleneck_end(layers, x, name, filters)
+
+
+def _bottleneck_end(layers: _Layers, x: Any, name: str, filters: int) -> Any:
     x = layers.relu(layers.batch_norm(x, f"{name}/norm2"), f"{name}/relu2")
     x = layers.convolution(x, filters * 4, 1, f"{name}/conv3")
     return layers.batch_norm(x, f"{name}/norm3", last_of_block=True)
@@ -304,4 +358,7 @@ class Block(NamedTuple):
     residual: Callable[[_Layers, Any, str, int, _Stage], Any]
 
 
-BLOCKS = {"basic": Block(1, _basic_residual), "bottleneck": Block(4, _bottleneck_residual)}
+BLOCKS = {
+    "v1.5": {"basic": Block(1, _basic_residual), "bottleneck": Block(4, _bottleneck_residual)},
+    "v1": {"basic": Block(1, _basic_residual), "bottleneck": Block(4, _bottleneck_v1_residual)},
+}

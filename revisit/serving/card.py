@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+from collections import Counter
 
 from revisit.data.records import read_dataset
 from revisit.data.taxonomy import Taxonomy
@@ -60,7 +61,8 @@ def make_card(workdir: pathlib.Path, loaded: LoadedModel, license: str) -> str:
     model, data = config["model"], config["data"]
     return CARD.format(
         summary=f"A ResNet-{model['depth']} (width {model['width']}, stem {model['stem']}) for the "
-        f"task {config['task']['name']!r}, as it was at step {loaded.step} of its training.",
+        f"task {config['task']['name']!r}, as it was at step {loaded.step} of its training. "
+        f"Stored are {_count_weights(loaded)}.",
         data=_bullets(_data_facts(data, loaded.taxonomy)),
         training=_bullets(_training_facts(config)),
         metrics=_metrics_table(workdir, data["eval_split"], loaded.step),
@@ -71,6 +73,13 @@ def make_card(workdir: pathlib.Path, loaded: LoadedModel, license: str) -> str:
         num_classes=loaded.taxonomy.num_classes,
         config=json.dumps(config, indent=2),
     )
+
+
+def _count_weights(loaded: LoadedModel) -> str:
+    counts: Counter[str] = Counter()
+    for variable in [*loaded.backbone.variables, *loaded.head.variables]:
+        counts[variable.dtype.name] += variable.shape.num_elements()
+    return " and ".join(f"{count:,} {dtype} weights" for dtype, count in sorted(counts.items()))
 
 
 def _bullets(facts: dict[str, object]) -> str:

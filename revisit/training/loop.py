@@ -515,7 +515,7 @@ def _start(plan: Plan, state: State, init: str | None, logs: Logs) -> int:
     resumable = state.checkpoints.resumable
     loaded = ""
     if not resumable and init and init != RANDOM:
-        loaded = load_backbone(init, state.backbone)
+        loaded = load_backbone(init, state.backbone, plan.config.model)
     optimizers.create_slots(state.optimizer, state.variables)  # averages start from these weights
     state.checkpoints.add_slots(state.optimizer, state.variables)
     step = state.checkpoints.restore() if resumable else 0

@@ -1,6 +1,7 @@
 """The model of a run: backbone and head, made afresh or read back from a workdir."""
 
-import os
+import json
+import pathlib
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -9,7 +10,7 @@ from ml_collections import ConfigDict
 
 from revisit.data.taxonomy import Taxonomy
 from revisit.errors import UserError
-from revisit.models.formats import READERS
+from revisit.models.formats import Conventions, conventions_of, find_reader
 from revisit.models.resnet import make_resnet
 from revisit.tasks import Task, make_task
 from revisit.tasks.task import Batch
@@ -110,26 +111,48 @@ def load_weights(prefix: str, backbone: keras.Model, head: keras.Model) -> str:
     )
 
 
-def load_backbone(init: str, backbone: keras.Model) -> str:
+def load_backbone(init: str, backbone: keras.Model, model: ConfigDict) -> str:
     """Assigns a backbone's variables from what --init names; says what was loaded.
 
     Args:
-      init: a run's workdir, a checkpoint, or a file of another library, whose suffix is a key of
-        READERS.
+      init: a run's workdir, a checkpoint, or what revisit.models.formats reads.
       backbone: of the shape that the weights have.
+      model: `config.model`, of which the backbone was made.
 
     Raises:
-      UserError: there are no weights there, or they do not fit to the last variable.
+      UserError: there are no weights there, they do not fit to the last variable, or they belong
+        to a network that computes something else.
     """
     variables = checkpoint.named(backbone.variables)
-    read = READERS.get(os.path.splitext(init)[1])
+    read = find_reader(init)
     if read is None:
-        return checkpoint.load_variables(checkpoint.find_checkpoint(init), "backbone", variables)
-    if not os.path.exists(init):
-        raise UserError(f"--init={init}: no such file")
-    read(init, backbone)
-    checksum = checkpoint.checksum(variables)
-    return f"{len(variables)} backbone variables from {init}, checksum {checksum}"
+        prefix = checkpoint.find_checkpoint(init)
+        loaded = checkpoint.load_variables(prefix, "backbone", variables)
+        conventions = _run_conventions(prefix)
+    else:
+        conventions = read(init, backbone)
+        loaded = f"{len(variables)} backbone variables from {init}, "
+        loaded += f"checksum {checkpoint.checksum(variables)}"
+    _require(conventions, init, model)
+    return loaded
+
+
+def _run_conventions(prefix: str) -> Conventions:
+    """Of the run that wrote a checkpoint; a lone checkpoint is taken for one of the defaults."""
+    described = [parent / workdirs.CONFIG_FILE for parent in pathlib.Path(prefix).parents]
+    written = [json.loads(path.read_text())["model"] for path in described[:3] if path.exists()]
+    return conventions_of(*written[:1])
+
+
+def _require(conventions: Conventions, init: str, model: ConfigDict) -> None:
+    ours = conventions_of(model)
+    flags = [
+        f"--config.model.{field}={wanted}"
+        for field, wanted in conventions._asdict().items()
+        if wanted != getattr(ours, field)
+    ]
+    if flags:
+        raise UserError(f"--init={init} has the weights of another network: add {' '.join(flags)}")
 
 
 def load_model(workdir: str, which: str = "last") -> LoadedModel:
