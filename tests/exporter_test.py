@@ -199,8 +199,8 @@ def test_bfloat16_kernels_take_half_the_space_and_answer_nearly_alike(
     variables = [*loaded.backbone.variables, *loaded.head.variables]
     kernels = sum(int(tf.size(each)) for each in variables if "kernel" in each.name)
     others = sum(int(tf.size(each)) for each in variables) - kernels
-    stored = f"Stored are {kernels:,} bfloat16 weights and {others:,} float32 weights."
-    assert stored in (small / "model_card.md").read_text()
+    words = f"Stored are {kernels:,} bfloat16 weights and {others:,} float32 weights."
+    assert words in (small / "model_card.md").read_text()
     stored, exact = (tf.saved_model.load(str(path)) for path in (small, version))
     pixels = tf.random.stateless_uniform([4, 32, 32, 3], [0, 1], -1.0, 1.0)
     ours, reference = (

@@ -81,14 +81,14 @@ def test_output_stride_holds_the_resolution(output_stride, sizes):
     assert tuple(height for height, _, _ in shapes.values()) == sizes
 
 
-@pytest.mark.parametrize("depth", [18, 26])
+@pytest.mark.parametrize("depth, version", [(18, "v1.5"), (26, "v1.5"), (26, "v1")])
 @pytest.mark.parametrize("size", [(64, 96), (75, 50)])
-def test_atrous_features_contain_the_strided_ones(depth, size):
-    strided = ResNet(depth, width=8)
+def test_atrous_features_contain_the_strided_ones(depth, version, size):
+    strided = ResNet(depth, width=8, version=version)
     _randomize(strided)
     expected = strided(_images(*size), training=False)
     for output_stride, steps in [(16, (1, 1, 1, 2)), (8, (1, 1, 2, 4))]:
-        atrous = ResNet(depth, width=8, output_stride=output_stride)
+        atrous = ResNet(depth, width=8, version=version, output_stride=output_stride)
         atrous.set_weights(strided.get_weights())
         pyramid = atrous(_images(*size), training=False)
         for level, step in zip(("c2", "c3", "c4", "c5"), steps, strict=True):
@@ -188,6 +188,7 @@ def test_a_config_makes_what_options_make():
         Options(depth=14, width=8, output_stride=16, batch_norm_epsilon=1e-3)._asdict()
     )
     config.of_no_concern = 1
+    del config.pixels  # as in a run from before there was this field
     backbone = make_resnet(config)
     assert backbone.name == "backbone"
     assert _shapes(backbone, 64, 64)["c5"] == (4, 4, 256)
@@ -200,6 +201,8 @@ def test_a_config_makes_what_options_make():
         ("depth", 77, "depth is 77: choose one of 8, 10, 14, 18, 26, 34, 50, 101, 152"),
         ("width", 0, "width is 0: give at least 1 channel"),
         ("stem", "foo", "stem is 'foo': choose one of conv7, conv3, conv3_pool, patch4"),
+        ("version", "v2", "version is 'v2': choose one of v1.5, v1"),
+        ("pixels", "torch", "pixels is 'torch': choose one of symmetric, imagenet, caffe"),
         ("output_stride", 5, "output_stride is 5: choose one of 8, 16, 32"),
         ("batch_norm_momentum", 1.5, "batch_norm_momentum is 1.5: give 0 <= momentum < 1"),
         ("batch_norm_epsilon", 0.0, "batch_norm_epsilon is 0.0: give a number above 0"),
