@@ -56,7 +56,7 @@ def make_jpegs(count: int) -> tf.Tensor:
     return tf.stack([tf.io.encode_jpeg(picture, quality=90) for picture in pictures])
 
 
-def make_decoder(loaded: LoadedModel, jpegs: tf.Tensor) -> Callable[[], object]:
+def _decoder(loaded: LoadedModel, jpegs: tf.Tensor) -> Callable[[], object]:
     """What decodes them all, as evaluation's input pipeline does."""
     dataset = tf.data.Dataset.from_tensor_slices(jpegs)
     dataset = dataset.map(loaded.task.eval_example, tf.data.AUTOTUNE).batch(len(jpegs))
@@ -81,7 +81,7 @@ def _compare(loaded: LoadedModel, version: pathlib.Path) -> None:
             lambda: model.signatures["serving_default"](image_bytes=jpegs)["scores"].numpy(),
             lambda: forward(loaded.backbone, loaded.head, batch, False, False)["logits"].numpy(),
             lambda: predictor.predict_on_batch(pixels)["logits"],
-            make_decoder(loaded, jpegs),
+            _decoder(loaded, jpegs),
         ],
         REPEATS,
     )
