@@ -75,7 +75,7 @@ def test_keras_3_loads_its_file_without_our_code(backbone, tmp_path):
 
 def test_a_name_that_keras_does_not_take_is_refused(backbone, tmp_path):
     with pytest.raises(UserError, match=r"backbone.onnx: the name of a file of Keras ends in"):
-        WRITERS["keras"](backbone, str(tmp_path / "backbone.onnx"), SIZE)
+        write("keras", backbone, tmp_path / "backbone.onnx")
 
 
 def test_onnxruntime_computes_the_same_for_any_batch_and_size(backbone, tmp_path):
