@@ -7,6 +7,7 @@ import pytest
 
 from revisit.errors import UserError
 from revisit.evaluation.coco import score_coco
+from revisit.evaluation.voc import score_voc
 
 # Published with the COCO API (results/val2014_fake_eval_res.txt), first 100 images.
 BOXES = [0.505, 0.697, 0.573, 0.586, 0.519, 0.501, 0.387, 0.594, 0.595, 0.640, 0.566, 0.564]
@@ -74,6 +75,8 @@ def test_what_is_found_in_a_crowd_counts_neither_way():
 def test_no_images_at_all_have_no_figures(task):
     figures = score_coco({"images": [], "annotations": [], "categories": []}, [], task).figures
     assert np.isnan(list(figures.values())).all()
+    voc_figures, _ = score_voc({}, {})
+    assert set(voc_figures) == {f"voc{a}_map_{t}" for a in ("07", "") for t in (50, 75)}
 
 
 def test_nothing_found_is_zero():

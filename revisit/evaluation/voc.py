@@ -97,6 +97,10 @@ def area(recall: np.ndarray, precision: np.ndarray) -> float:
 AVERAGES = {"voc07": eleven_point, "voc": area}
 
 
+def _column(average: str, threshold: float) -> str:
+    return f"{average}_ap_{threshold * 100:.0f}"
+
+
 def score_voc(
     detections: Mapping[str, Iterable[Detection]], truths: Mapping[str, Mapping[str, Truth]]
 ) -> tuple[dict[str, float], list[dict]]:
@@ -114,9 +118,9 @@ def score_voc(
             curve = match(detections.get(title, ()), of_class, threshold)
             for name, average in AVERAGES.items():
                 value = average(*curve) if num_positives else np.nan
-                row[f"{name}_ap_{threshold * 100:.0f}"] = value
+                row[_column(name, threshold)] = value
         rows.append(row)
-    columns = [name for name in rows[0] if "_ap_" in name] if rows else []
+    columns = [_column(name, threshold) for threshold in THRESHOLDS for name in AVERAGES]
     known = [row for row in rows if row["num_positives"]]
     figures = {
         name.replace("_ap_", "_map_"): float(np.mean([row[name] for row in known] or [np.nan]))
