@@ -24,7 +24,7 @@ from data_prep.builder import BuildOptions, build
 from data_prep.pipeline import PlanOptions
 from data_prep.sources.source import SourceOptions
 from revisit.data import input as data_input
-from revisit.training import loop
+from revisit.training import loop, optimizers
 from revisit.training.model import forward
 from revisit.training.modes import resolve
 from revisit.training.strategies import make_strategy
@@ -33,14 +33,19 @@ NUM_IMAGES = 2000
 STEPS = 30  # in each measurement; they alternate
 
 
-def _plan(directory: str) -> loop.Plan:
-    source = SourceOptions(seed=0, num_images=NUM_IMAGES, world="pretrain")
+def build_microworld(directory: str, num_images: int) -> None:
+    """Drawings to train on."""
+    source = SourceOptions(seed=0, num_images=num_images, world="pretrain")
     build(BuildOptions("microworld", source, directory, PlanOptions(), 0.0, None), {})
+
+
+def make_plan(directory: str, strategy: str) -> loop.Plan:
+    """The demo's pretraining on a data set, not deterministic."""
     config = demo.get_config()
     config.data.dir = directory
     config.train.deterministic = False  # as model.fit runs
     config.data.cache_bytes = 2**30
-    return loop.make_plan(resolve(config, "pretrain"), "pretrain", make_strategy("one_device"))
+    return loop.make_plan(resolve(config, "pretrain"), "pretrain", make_strategy(strategy))
 
 
 def _numbers_alone(plan: loop.Plan) -> tf.data.Dataset:
@@ -50,7 +55,7 @@ def _numbers_alone(plan: loop.Plan) -> tf.data.Dataset:
     return batches.map(lambda b: {k: v for k, v in b.items() if v.dtype != tf.string})
 
 
-class _Wrapped(keras.Model):
+class Wrapped(keras.Model):
     """Our model and loss as model.fit takes them."""
 
     def __init__(self, plan: loop.Plan, state: loop.State) -> None:
@@ -59,18 +64,22 @@ class _Wrapped(keras.Model):
         self._backbone, self._head = state.backbone, state.head
 
     def call(self, batch: dict, training: bool = False) -> tf.Tensor:
+        """The logits; adds the loss, with the decay of weights."""
         outputs = forward(self._backbone, self._head, batch, training, training)
         self.add_loss(tf.reduce_mean(self._plan.task.loss(outputs, batch)))
+        rate = self._plan.config.optimizer.weight_decay
+        self.add_loss(optimizers.weight_decay_loss(self.trainable_variables, rate))
         return outputs["logits"]
 
 
 def main() -> None:
     """Prints three rows of ratios."""
     with tempfile.TemporaryDirectory() as directory:
-        plan = _plan(directory)
+        build_microworld(directory, NUM_IMAGES)
+        plan = make_plan(directory, "one_device")
         with plan.strategy.distribution.scope():
             state, other = (loop.make_state(plan, directory) for _ in range(2))
-            fitted = _Wrapped(plan, other)
+            fitted = Wrapped(plan, other)
             fitted.compile(optimizer=other.optimizer)
         step = loop.make_train_step(plan, state)
         stream = loop.train_iterator(plan, 0)

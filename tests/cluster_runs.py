@@ -9,6 +9,8 @@ import time
 
 import numpy as np
 
+from revisit.training import launcher
+
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 
 
@@ -38,25 +40,28 @@ def get_config():
 class Command:
     """A command under way, whose output goes to a file."""
 
-    def __init__(self, directory: pathlib.Path, *arguments: str) -> None:
+    def __init__(self, directory: pathlib.Path, *arguments: str, **variables: str) -> None:
+        """Args:
+        directory: of the process. arguments: of `python -m`. variables: of its environment.
+        """
         self.log = directory / f"output-{time.monotonic_ns()}.txt"
         with open(self.log, "w") as file:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", *arguments],
                 cwd=directory,
-                env=environment(),
+                env={**environment(), **variables},
                 stdout=file,
                 stderr=subprocess.STDOUT,
             )
 
-    def wait(self, seconds: float = 200) -> int:
+    def wait(self, seconds: float = 400) -> int:
         """Its exit status."""
         try:
             return self.process.wait(seconds)
         finally:
             self.process.kill()
 
-    def wait_for(self, text: str, seconds: float = 100) -> None:
+    def wait_for(self, text: str, seconds: float = 300) -> None:
         """Until its output holds a text."""
         deadline = time.monotonic() + seconds
         while text not in self.output:
@@ -76,6 +81,44 @@ class Command:
                 os.kill(child, signal.SIGKILL)
                 return
         raise AssertionError(f"no process is {kind} {index}")
+
+
+class Cluster:
+    """revisit.train on processes that each may be killed, and started again in its place."""
+
+    def __init__(self, directory: pathlib.Path, *flags: str, **counts: int) -> None:
+        """Args:
+        directory: of the processes. flags: of revisit.train. counts: processes of each kind.
+        """
+        self._directory = directory
+        self._flags = flags
+        self._addresses = launcher.make_addresses(counts)
+        self._commands: dict[tuple[str, int], Command] = {}
+        for kind, count in counts.items():
+            for index in range(count):
+                self.start(kind, index)
+
+    def start(self, kind: str, index: int) -> Command:
+        """One process; another one, if there was one in this place."""
+        task = launcher.environment(self._addresses, kind, index)["TF_CONFIG"]
+        started = Command(self._directory, "revisit.train", *self._flags, TF_CONFIG=task)
+        self._commands[kind, index] = started
+        return started
+
+    def kill(self, kind: str, index: int) -> None:
+        """kill -9."""
+        self._commands[kind, index].process.kill()
+        self._commands[kind, index].process.wait()
+
+    def __getitem__(self, place: tuple[str, int]) -> Command:
+        return self._commands[place]
+
+    def __enter__(self) -> "Cluster":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for place in self._commands:
+            self.kill(*place)
 
 
 def _children(process_id: int) -> list[int]:

@@ -16,6 +16,7 @@ from revisit.training import loop, modes, scoring
 from revisit.training.checkpoint import find_checkpoint
 from revisit.training.model import load_model
 from revisit.training.scoring import score
+from revisit.training.strategies import make_strategy
 
 
 def _values(workdir: pathlib.Path, step: int | None = None) -> dict[str, np.ndarray]:
@@ -94,6 +95,23 @@ def test_a_stopped_run_goes_on_to_the_same_bits(
     assert len(calls) == 6
     assert figures == pretrained[1]
     _assert_same(_values(tmp_path), _values(pretrained[0]))
+
+
+def test_a_step_that_is_done_again_for_a_lost_worker_counts_once(
+    tiny_config: Callable, tmp_path: pathlib.Path
+) -> None:
+    def bind(step: Callable) -> Callable:
+        def step_twice(batch: Any, stopped: tf.Tensor) -> tf.Tensor:
+            step(batch, stopped)
+            return step(batch, stopped)
+
+        return step_twice
+
+    config = tiny_config()
+    config.train.duration = "2 steps"
+    strategy = make_strategy("one_device")._replace(bind=bind)
+    _train(config, "pretrain", tmp_path, strategy=strategy)
+    assert _values(tmp_path)["optimizer/iter/.ATTRIBUTES/VARIABLE_VALUE"] == 2
 
 
 def test_a_finished_run_is_only_read(

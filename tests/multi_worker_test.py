@@ -1,11 +1,13 @@
 """--strategy=multi_worker as real processes: the weights of one process, whatever happens."""
 
 import pathlib
+import runpy
 import time
 
 import numpy as np
 import pytest
 
+from revisit.training import loop, modes
 from revisit.training.logs import read_metrics
 from revisit.training.scoring import score
 from tests.cluster_runs import Command, read_values, write_config
@@ -16,6 +18,13 @@ STOP_SECONDS = 30.0  # in which the others stop when a worker is killed: README.
 def _launch(directory: pathlib.Path, *arguments: str, workers: int = 2) -> Command:
     flags = ["--config=tiny.py", "--workdir=run", *arguments]
     return Command(directory, "revisit.launch", f"--workers={workers}", "--", *flags)
+
+
+def _train_alone(directory: pathlib.Path) -> pathlib.Path:
+    """The same run on one process: this one."""
+    config = runpy.run_path(str(directory / "tiny.py"))["get_config"]()
+    loop.train(modes.resolve(config, "pretrain"), "pretrain", str(directory / "alone"))
+    return directory / "alone"
 
 
 def _assert_close(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> None:
@@ -36,7 +45,6 @@ def test_workers_one_of_whom_was_killed_end_with_the_weights_of_one_process(
     tmp_path: pathlib.Path, tiny_data: dict[str, pathlib.Path]
 ) -> None:
     write_config(tmp_path / "tiny.py", tiny_data["multi"], duration="12", eval_every="0 steps")
-    alone = Command(tmp_path, "revisit.train", "--config=tiny.py", "--workdir=alone")
     killed = _launch(tmp_path)
     killed.wait_for("step 5/12")
     killed.kill("worker", 1)
@@ -44,8 +52,7 @@ def test_workers_one_of_whom_was_killed_end_with_the_weights_of_one_process(
     finished = _launch(tmp_path)
     assert finished.wait() == 0, finished.output
     assert "goes on from step" in finished.output
-    assert alone.wait() == 0, alone.output
-    _assert_close(read_values(tmp_path / "run"), read_values(tmp_path / "alone"))
+    _assert_close(read_values(tmp_path / "run"), read_values(_train_alone(tmp_path)))
 
 
 @pytest.mark.slow
@@ -53,7 +60,6 @@ def test_sigterm_saves_at_the_same_step_on_all_workers(
     tmp_path: pathlib.Path, tiny_data: dict[str, pathlib.Path]
 ) -> None:
     write_config(tmp_path / "tiny.py", tiny_data["multi"], duration="24", eval_every="0 steps")
-    alone = Command(tmp_path, "revisit.train", "--config=tiny.py", "--workdir=alone")
     stopped = _launch(tmp_path)
     stopped.wait_for("step 5/24")
     stopped.process.terminate()
@@ -66,16 +72,16 @@ def test_sigterm_saves_at_the_same_step_on_all_workers(
     assert stopped.output.count("saved at step ") == 2
     finished = _launch(tmp_path)
     assert finished.wait() == 0, finished.output
-    assert alone.wait() == 0, alone.output
-    _assert_close(read_values(tmp_path / "run"), read_values(tmp_path / "alone"))
+    _assert_close(read_values(tmp_path / "run"), read_values(_train_alone(tmp_path)))
 
 
+@pytest.mark.parametrize("workers", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_workers_score_with_the_same_statistics_that_are_saved(
-    tmp_path: pathlib.Path, tiny_data: dict[str, pathlib.Path]
+    tmp_path: pathlib.Path, tiny_data: dict[str, pathlib.Path], workers: int
 ) -> None:
-    write_config(tmp_path / "tiny.py", tiny_data["multi"], duration="3", batch_size=30)
-    each_its_own = "--config.model.batch_norm_sync=False"
-    run = _launch(tmp_path, each_its_own, "--config.train.eval_batch_size=15", workers=3)
+    sizes = {"batch_size": 30, "eval_batch_size": 18}  # 3 workers have 2 files to score
+    write_config(tmp_path / "tiny.py", tiny_data["multi"], duration="3", **sizes)
+    run = _launch(tmp_path, "--config.model.batch_norm_sync=False", workers=workers)
     assert run.wait() == 0, run.output
     report = score(str(tmp_path / "run"), "last", None, None)
     figures = read_metrics(str(tmp_path / "run"), "validation", 3)

@@ -450,6 +450,8 @@ class _Run:
         ]
         if actions:
             self.window.settle(step)  # a loss that is not finite is seen before anything is written
+            # A step that is done again, for a worker that died before it told of it, counts once.
+            self.state.optimizer.iterations.assign(step)
             self._share_statistics()
         for action in actions:
             action(step)
