@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
-from absl import app, flags
+from absl import app, flags, logging
 
 from benchmarks import table
 from benchmarks.train_step import Wrapped, build_microworld, make_plan
@@ -165,6 +165,7 @@ def _print(results: dict[str, dict[str, Any]]) -> None:
 
 def main(argv: list[str]) -> None:
     """Prints a row for each strategy, and its peak memory."""
+    logging.set_verbosity(logging.WARNING)  # TensorFlow tells of each cluster
     if _ROW.value:
         _measure(_ROW.value, _DIRECTORY.value)
         return

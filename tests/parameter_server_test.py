@@ -81,9 +81,16 @@ def test_updates_of_all_workers_are_counted(tmp_path: pathlib.Path, workers: int
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("_config")
-def test_a_killed_coordinator_and_a_killed_server_are_gone_on_from(tmp_path: pathlib.Path) -> None:
+def test_a_stopped_and_a_killed_coordinator_and_a_killed_server_are_gone_on_from(
+    tmp_path: pathlib.Path,
+) -> None:
     with _start(tmp_path, workers=2) as cluster:
-        cluster["chief", 0].wait_for("step 100/400")
+        chief = cluster["chief", 0]
+        chief.wait_for("step 50/400")
+        chief.process.terminate()
+        assert chief.wait() == 75, chief.output
+        assert "stopped: saved at step " in chief.output
+        cluster.start("chief", 0).wait_for("step 100/400")
         cluster.kill("chief", 0)
         chief = cluster.start("chief", 0)
         chief.wait_for("step 200/400")

@@ -590,7 +590,7 @@ def train(
     logs = Logs(workdir if strategy.is_chief else None, title, plan.steps.total)
     try:
         return _run(plan, workdir, init, logs, claim)
-    except strategy.losses as error:
+    except strategy.lost as error:
         reason = " ".join(str(error).split())[:200]
         raise Interrupted(
             "another process of the cluster is gone: start all of them again with the same command "

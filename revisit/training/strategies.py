@@ -38,7 +38,7 @@ class Strategy(NamedTuple):
       fetch: what the calls returned -> [number of steps, 3] figures of the steps.
       agree: (told to stop, what the call before returned, or None) -> whether all stop now.
       is_chief: whether this process writes what there is one of: logs, results, checkpoints.
-      losses: errors that mean that another process is gone, without which nothing can go on.
+      lost: errors that mean that another process is gone, without which nothing can go on.
     """
 
     distribution: tf.distribute.Strategy
@@ -48,7 +48,7 @@ class Strategy(NamedTuple):
     fetch: Callable[[list], Any] = tf.stack
     agree: Callable[[bool, Any], bool] = lambda stopped, before: stopped
     is_chief: bool = True
-    losses: tuple[type[Exception], ...] = ()
+    lost: tuple[type[Exception], ...] = ()
 
 
 def in_one_process(distribution: tf.distribute.Strategy) -> Strategy:
@@ -78,9 +78,7 @@ def _multi_worker() -> Strategy:
     distribution = tf.distribute.MultiWorkerMirroredStrategy(resolver)
     chief = "chief" if "chief" in resolver.cluster_spec().jobs else "worker"
     is_chief = (resolver.task_type, resolver.task_id) == (chief, 0)
-    return in_one_process(distribution)._replace(
-        agree=_any_was_told, is_chief=is_chief, losses=_GONE
-    )
+    return in_one_process(distribution)._replace(agree=_any_was_told, is_chief=is_chief, lost=_GONE)
 
 
 def _tpu() -> Strategy:
@@ -106,7 +104,7 @@ def _parameter_server() -> Strategy:
         deal=downpour.deal,
         bind=downpour.bind,
         fetch=downpour.fetch,
-        losses=_GONE,
+        lost=_GONE,
     )
 
 
