@@ -150,6 +150,12 @@ def test_workers_share_the_stream_without_loss(dataset: Dataset) -> None:
             assert np.array_equal(part, whole[worker::num_workers][: len(part)])
 
 
+def test_strategies_are_told_that_the_stream_has_no_end(dataset: Dataset) -> None:
+    shards = data_input.train_shards(dataset, "train", 1.0)
+    batches = data_input.train_batches(shards, _prepare, BATCH, Stream(seed=0))
+    assert batches.cardinality() == tf.data.INFINITE_CARDINALITY
+
+
 def test_smaller_fractions_lie_inside_larger_ones(dataset: Dataset) -> None:
     seen = [set(_read(dataset, 12, Stream(seed=0), f)[0]) for f in (0.25, 0.5, 1.0)]
     assert [len(each) for each in seen] == [24, 48, 96]

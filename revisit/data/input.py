@@ -309,10 +309,12 @@ def train_batches(
         return batches(groups.places, make)
 
     if cached and num_examples * cached.example_bytes <= stream.cache_bytes:
-        decoded = _decode_all(groups, cached)
-        return decoded.flat_map(functools.partial(from_cache, cached)).prefetch(tf.data.AUTOTUNE)
-    from_disk = batches(groups.records, lambda records, seeds: prepare(records, True, seeds))
-    return from_disk.prefetch(tf.data.AUTOTUNE)
+        made = _decode_all(groups, cached).flat_map(functools.partial(from_cache, cached))
+    else:
+        made = batches(groups.records, lambda records, seeds: prepare(records, True, seeds))
+    # Of data that may end, workers would ask each other before every step whether it has.
+    endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
+    return made.apply(endless).prefetch(tf.data.AUTOTUNE)
 
 
 def targets_table(shards: Sequence[Shard], prepare: Prepare, training: bool) -> Table:
