@@ -12,7 +12,7 @@ from revisit.training.logs import read_metrics
 from revisit.training.scoring import score
 from tests.cluster_runs import Command, read_values, write_config
 
-STOP_SECONDS = 30.0  # in which the others stop when a worker is killed: README.md says so
+STOP_SECONDS = 90.0  # in which the others stop when a worker is killed: docs/clusters.md
 
 
 def _launch(directory: pathlib.Path, *arguments: str, workers: int = 2) -> Command:

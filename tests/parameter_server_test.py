@@ -14,7 +14,7 @@ from revisit.training.scoring import score
 from tests.cluster_runs import Cluster, Command, read_values, write_config
 
 STEPS = 400
-STOP_SECONDS = 30.0  # in which the coordinator stops when a server is killed: docs/clusters.md
+STOP_SECONDS = 90.0  # in which the coordinator stops when a server is killed: docs/clusters.md
 FLAGS = (
     "--config=tiny.py",
     "--workdir=run",
