@@ -51,7 +51,7 @@ def _assert_stale(run: pathlib.Path, step: int) -> None:
 
 
 @pytest.mark.usefixtures("_config")
-def test_updates_are_counted_while_workers_die_and_come_back(tmp_path: pathlib.Path) -> None:
+def test_updates_are_counted_while_workers_are_killed_and_come_back(tmp_path: pathlib.Path) -> None:
     run = tmp_path / "run"
     with _start(tmp_path, workers=2) as cluster:
         chief = cluster["chief", 0]
