@@ -106,7 +106,7 @@ def _model() -> ConfigDict:
             "zero_init_last_gamma": False,
             "kernel_initializer": "he_normal",
             "freeze_batch_norm": False,  # True: neither its statistics nor its weights are trained
-            "dtype": "float32",  # of convolutions; or "bfloat16"
+            "dtype": "float32",  # of convolutions; or "bfloat16", or "float16" with loss scaling
         }
     )
 
@@ -120,6 +120,7 @@ def _optimizer() -> ConfigDict:
             "epsilon": 1.0,
             "initial_accumulator": 1.0,  # RMSProp starts at 1 in TensorFlow 1, at 0 in Keras
             "weight_decay": 1e-4,  # L2, on kernels alone: adds rate * sum(w^2) / 2 to the loss
+            "clip_norm": 0.0,  # norm that the gradient of an update is scaled down to; 0: never
             "beta_1": 0.9,  # of adamw and lamb, as the next two
             "beta_2": 0.999,
             "adam_epsilon": 1e-7,
@@ -161,6 +162,10 @@ def _train() -> ConfigDict:
     return ConfigDict(
         {
             "batch_size": 32,  # examples, over all replicas and workers
+            "steps_per_call": 1,  # that are done without the host: more for TPUs and small models
+            # (if deterministic, it is then not known how long they waited for input)
+            "accumulate": 1,  # parts of a replica's batch, done one after the other: less memory
+            "recompute": False,  # the backbone's activations in the backward pass: less memory
             "eval_batch_size": 128,  # examples, over all replicas and workers
             "duration": "4 epochs",
             "log_every": "100 steps",

@@ -120,6 +120,31 @@ def test_the_cache_changes_no_bit_of_any_batch(
         assert np.array_equal(others[1], pixels)
 
 
+def test_op_determinism_leaves_the_pipeline_parallel(
+    dataset: Dataset, capfd: pytest.CaptureFixture
+) -> None:
+    """Else TensorFlow complains of an attribute of the parallel map that it made a plain one."""
+    tf.config.experimental.enable_op_determinism()
+    tf.random.set_global_generator(tf.random.Generator.from_seed(0))  # for keras-cv's layers
+    stream = Stream(seed=5, cache_bytes=2**20)
+    _read(dataset, 1, stream)
+    _read_cached(dataset, 1, stream, 1.0, 32 * 32 * 3)
+    table = {"number": np.arange(96)}
+    shards = data_input.train_shards(dataset, "train", 1.0)
+    next(iter(data_input.train_table_batches(shards, table, BATCH, stream)))
+    assert "ParallelMapDataset" not in capfd.readouterr().err
+
+
+def test_rows_of_a_table_come_in_the_order_of_the_records(dataset: Dataset) -> None:
+    shards = data_input.train_shards(dataset, "train", 1.0)
+    table = data_input.targets_table(shards, _prepare, training=True)
+    assert table.keys() == {"id"}
+    stream = Stream(seed=5, start=7 * BATCH, worker=1, num_workers=2)
+    batches = data_input.train_table_batches(shards, table, BATCH, stream).take(20)
+    ids, _ = _read(dataset, 20, stream)
+    np.testing.assert_array_equal(np.concatenate([batch["id"] for batch in batches]), ids)
+
+
 def test_images_that_do_not_all_fit_are_read_from_disk(dataset: Dataset) -> None:
     stream = Stream(seed=0, cache_bytes=95 * 32 * 32 * 3)  # of 96 images
     ids, _ = _read_cached(dataset, 1, stream, 1.0, 32 * 32 * 3)

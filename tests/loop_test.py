@@ -114,6 +114,35 @@ def test_a_step_that_is_done_again_for_a_lost_worker_counts_once(
     assert _values(tmp_path)["optimizer/iter/.ATTRIBUTES/VARIABLE_VALUE"] == 2
 
 
+def test_several_steps_a_call_end_with_the_same_weights(
+    pretrained: tuple[pathlib.Path, dict],
+    tiny_config: Callable,
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    several_steps, counts = loop.several_steps, []
+
+    def counted(step: Any, has_clock: bool) -> Callable:
+        call = several_steps(step, has_clock)
+
+        def count(batches: Any, number: tf.Tensor, stopped: tf.Tensor) -> tf.Tensor:
+            counts.append(int(number))
+            return call(batches, number, stopped)
+
+        return count
+
+    monkeypatch.setattr(loop, "several_steps", counted)
+    config = tiny_config()
+    config.train.update({"steps_per_call": 2, "log_every": "6 steps"})
+    figures = _train(config, "pretrain", tmp_path)
+    assert counts == [2, 1, 2, 1]  # evaluated after 3 steps and after 6
+    assert figures == pytest.approx(pretrained[1], rel=1e-4)
+    for name, values in _values(tmp_path).items():
+        np.testing.assert_allclose(values, _values(pretrained[0])[name], rtol=1e-3, atol=1e-5)
+    shares = [row for row in _rows(tmp_path) if row["name"] == "input_wait_share"]
+    assert np.isnan(float(shares[0]["value"]))  # op determinism forbids to look at the clock
+
+
 def test_a_finished_run_is_only_read(
     pretrained: tuple[pathlib.Path, dict],
     tiny_config: Callable,
@@ -125,9 +154,13 @@ def test_a_finished_run_is_only_read(
     assert ": has done all 6 steps: loss " in capsys.readouterr().out
 
 
+def _rows(workdir: pathlib.Path) -> list[dict[str, str]]:
+    with open(workdir / "metrics.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def test_metrics_csv_is_one_tidy_table(pretrained: tuple[pathlib.Path, dict]) -> None:
-    with open(pretrained[0] / "metrics.csv", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = _rows(pretrained[0])
     assert list(rows[0]) == ["step", "split", "name", "value"]
     keys = [(row["step"], row["split"], row["name"]) for row in rows]
     assert len(keys) == len(set(keys))

@@ -150,7 +150,8 @@ class _Groups(NamedTuple):
         """Where those stand among all of the data set's: one [sum of their counts] int64."""
         ends = tf.gather(tf.cumsum(self.counts), shards)
         places = tf.ragged.range(ends - tf.gather(self.counts, shards), ends).flat_values
-        return tf.data.Dataset.from_tensors(places)
+        # Not from_tensors: under op determinism it too would make all of the pipeline synchronous.
+        return tf.data.Dataset.from_tensor_slices(places[tf.newaxis])
 
     def epoch(self, stream: Stream, epoch: tf.Tensor, start: tf.Tensor) -> tf.data.Dataset:
         """One epoch's groups in reading order: (shards [n], seed [2], records to skip [])."""

@@ -86,8 +86,12 @@ PIXELS = {
         deviation=(1 / 255, 1 / 255, 1 / 255),
     ),
 }
-# What convolutions compute in; weights and moving statistics are float32 in both.
-COMPUTE_POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+# What convolutions compute in; weights and moving statistics are float32 in all.
+COMPUTE_POLICIES = {
+    "float32": "float32",
+    "bfloat16": "mixed_bfloat16",
+    "float16": "mixed_float16",
+}
 
 
 class Options(NamedTuple):

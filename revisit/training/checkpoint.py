@@ -26,6 +26,7 @@ import tf_keras as keras
 from absl import logging
 
 from revisit.errors import UserError
+from revisit.training.optimizers import nested
 
 CHECKPOINTS = "checkpoints"
 BEST = "best"
@@ -226,12 +227,11 @@ class Checkpoints:
         self, optimizer: keras.optimizers.Optimizer, variables: Sequence[tf.Variable]
     ) -> None:
         """Saves the optimizer's slots of joined variables too, which TensorFlow would not find."""
-        holders = [optimizer, getattr(optimizer, "_optimizer", optimizer)]  # averages wrap another
         self._saved.slots = {
             f"{name}/{slot}": Joined([holder.get_slot(part, slot) for part in joined.parts])
             for name, joined in named(variables).items()
             if isinstance(joined, Joined)
-            for holder in holders
+            for holder in nested(optimizer)
             for slot in holder.get_slot_names()
         }
 

@@ -10,6 +10,7 @@ weights.
 """
 
 import functools
+import operator
 import os
 import signal
 import time
@@ -33,6 +34,7 @@ from revisit.tasks import Task, make_task
 from revisit.tasks.task import Batch, Metric
 from revisit.training import checkpoint, features, optimizers, probes, schedules
 from revisit.training import workdir as workdirs
+from revisit.training.gradients import Gradients, in_parts, make_recomputed_pyramid
 from revisit.training.logs import Logs, read_metrics
 from revisit.training.model import (
     forward,
@@ -95,7 +97,7 @@ def _steps(config: ConfigDict, probe: probes.Probe, num_examples: int) -> Steps:
 
 
 def _check_sizes(train: ConfigDict, num_replicas: int) -> None:
-    for name in ("batch_size", "eval_batch_size", "keep_last"):
+    for name in ("batch_size", "eval_batch_size", "keep_last", "steps_per_call", "accumulate"):
         if train[name] < 1:
             raise UserError(f"config.train.{name}={train[name]}: give at least 1")
     for name in ("batch_size", "eval_batch_size"):
@@ -104,6 +106,24 @@ def _check_sizes(train: ConfigDict, num_replicas: int) -> None:
                 f"config.train.{name}={train[name]} is not a multiple of the {num_replicas} "
                 "replicas"
             )
+    if train.batch_size % (num_replicas * train.accumulate):
+        raise UserError(
+            f"config.train.accumulate={train.accumulate} does not divide the "
+            f"{train.batch_size // num_replicas} examples that a replica has of a batch"
+        )
+
+
+def _check_together(config: ConfigDict, probe: probes.Probe, strategy: Strategy) -> None:
+    asked = {
+        "train.steps_per_call": config.train.steps_per_call > 1,
+        "model.dtype": config.model.dtype == "float16",
+        "probe.name": probe.on_features,
+    }
+    for field in (name for name, is_asked in asked.items() if is_asked and not strategy.together):
+        raise UserError(
+            f"config.{field}={operator.attrgetter(field)(config)!r} needs replicas that take each "
+            "step together: choose another value, or a strategy other than parameter_server"
+        )
 
 
 def _check_keep_best(wanted: str, task: Task) -> None:
@@ -128,6 +148,7 @@ def make_plan(config: ConfigDict, mode: str, strategy: Strategy) -> Plan:
     check_augment(config.data.augment)
     task = make_task(config, dataset)
     probe = probes.PROBES["sgd"] if MODES[mode].trains_backbone else probes.make_probe(config)
+    _check_together(config, probe, strategy)
     steps = _steps(config, probe, count_examples(shards))
     return Plan(config, MODES[mode], strategy, dataset, task, shards, steps, probe)
 
@@ -160,6 +181,8 @@ def make_state(plan: Plan, workdir: str) -> State:
         return schedules.to_steps(duration, **arguments, total_steps=plan.steps.total)
 
     optimizer = optimizers.make_optimizer(config.optimizer, schedule, steps)
+    if config.model.dtype == "float16":
+        optimizer = optimizers.with_loss_scaling(optimizer)
     averages = _make_averages(config, backbone, head)
     keep_last = config.train.keep_last if plan.strategy.is_chief else 0
     checkpoints = checkpoint.Checkpoints(
@@ -169,27 +192,41 @@ def make_state(plan: Plan, workdir: str) -> State:
     return State(backbone, head, optimizer, schedule, variables, averages, checkpoints)
 
 
-def _make_gradients(
-    plan: Plan, state: State
-) -> Callable[[dict], tuple[tf.Tensor, list[tf.Tensor]]]:
+def _make_forward(plan: Plan, state: State) -> Callable[[dict], dict[str, tf.Tensor]]:
+    """A batch -> outputs in training."""
+    backbone, head, trains_backbone = state.backbone, state.head, plan.mode.trains_backbone
+
+    def plain(batch: dict) -> dict[str, tf.Tensor]:
+        return forward(backbone, head, batch, trains_backbone, training=True)
+
+    if not (plan.config.train.recompute and trains_backbone):
+        return plain
+    levels = [name for name in head.input_names if name in backbone.output]
+    pyramid = make_recomputed_pyramid(backbone, levels)
+    return lambda batch: plain({**batch, **pyramid(batch["image"])})
+
+
+def _make_gradients(plan: Plan, state: State) -> Gradients:
     """One replica's batch -> its part of the mean loss, and gradients of its part of the whole."""
-    batch_size = plan.config.train.batch_size
-    replicas = plan.strategy.distribution.num_replicas_in_sync
+    train, variables = plan.config.train, state.variables
+    num_parts = plan.strategy.distribution.num_replicas_in_sync * train.accumulate
     decoupled = plan.config.optimizer.name in optimizers.DECOUPLED
     rate = 0.0 if decoupled else plan.config.optimizer.weight_decay
+    scale, unscale = optimizers.loss_scaling(state.optimizer)
+    run = _make_forward(plan, state)
 
-    def gradients(batch: dict) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    def of_part(batch: dict) -> tuple[tf.Tensor, list[tf.Tensor]]:
         with tf.GradientTape() as tape:
-            outputs = forward(
-                state.backbone, state.head, batch, plan.mode.trains_backbone, training=True
-            )
-            losses = plan.task.loss(outputs, batch)
-            data_loss = tf.reduce_sum(losses * batch["weight"]) / batch_size
-            decay = optimizers.weight_decay_loss(state.variables, rate) / replicas
-            total = data_loss + decay
-        return data_loss, tape.gradient(total, state.variables)
+            losses = plan.task.loss(run(batch), batch)
+            data_loss = tf.reduce_sum(losses * batch["weight"]) / train.batch_size
+            decay = optimizers.weight_decay_loss(variables, rate) / num_parts
+            total = scale(data_loss + decay)
+        zero = tf.UnconnectedGradients.ZERO
+        return data_loss, unscale(tape.gradient(total, variables, unconnected_gradients=zero))
 
-    return tf.function(gradients, jit_compile=True) if plan.config.train.jit_compile else gradients
+    several = train.accumulate > 1
+    gradients = in_parts(of_part, train.accumulate, variables) if several else of_part
+    return tf.function(gradients, jit_compile=True) if train.jit_compile else gradients
 
 
 def make_train_step(plan: Plan, state: State) -> Step:
@@ -218,6 +255,41 @@ def make_train_step(plan: Plan, state: State) -> Step:
         return distribution.reduce(tf.distribute.ReduceOp.SUM, figures, axis=None)
 
     return train_step
+
+
+def several_steps(
+    step: Step, has_clock: bool
+) -> Callable[[Iterator[Any], tf.Tensor, tf.Tensor], tf.Tensor]:
+    """Steps in one call, which also fetches their batches, so that the host has little to do.
+
+    Args:
+      step: of `make_train_step`.
+      has_clock: False under op determinism, which forbids to look at one.
+
+    Returns:
+      (dealt batches, number of steps [] int32, 1.0 where this process was told to stop) ->
+      [steps, 4] float32: what each step returns, and the seconds that it waited for its batch (NaN
+      without a clock).
+    """
+    now = tf.timestamp if has_clock else functools.partial(tf.constant, np.nan, tf.float64)
+
+    @tf.function
+    def call(batches: Iterator[Any], count: tf.Tensor, stopped: tf.Tensor) -> tf.Tensor:
+        def add(index: tf.Tensor, rows: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
+            began = now()
+            with tf.control_dependencies([began]):
+                batch = next(batches)
+            with tf.control_dependencies(tf.nest.flatten(batch, expand_composites=True)):
+                waited = tf.cast(now() - began, tf.float32)
+            return index + 1, rows.write(index, tf.concat([step(batch, stopped), [waited]], 0))
+
+        rows = tf.TensorArray(tf.float32, count, element_shape=[4])
+        _, rows = tf.while_loop(
+            lambda index, _: index < count, add, (0, rows), parallel_iterations=1
+        )
+        return rows.stack()
+
+    return call
 
 
 def _numbers(batch: dict) -> dict:
@@ -352,7 +424,7 @@ class _Window:
         """
         if not self.results:
             return
-        losses, _, staleness = np.asarray(self._fetch(self.results), np.float64).T
+        losses, _, staleness, *waited = np.asarray(self._fetch(self.results), np.float64).T
         if not np.isfinite(losses).all():
             raise UserError(
                 f"the loss is {losses.sum()} between steps {step - len(losses)} and {step}: lower "
@@ -360,6 +432,7 @@ class _Window:
             )
         self.losses += losses.sum(), len(losses)
         self.staleness.extend(staleness)
+        self.waited += np.sum(waited)
         self.results = []
 
     def figures(self, batch_size: int) -> dict[str, float]:
@@ -471,13 +544,29 @@ class _Run:
             batch = next(iter(worker_batches(plan, 0)))
             first = {name: value[:NUM_DRAWN] for name, value in batch.items()}
             self.logs.pictures(0, "train/input", plan.task.draw(first, None))
-        iterator = train_iterator(plan, first_step)
-        train_step = plan.strategy.bind(make_train_step(plan, self.state))
-        for step in range(first_step + 1, plan.steps.total + 1):
-            batch = self.window.next_batch(iterator)
-            before, result = result, train_step(batch, tf.constant(float(stopped())))
+        iterator, call, step = train_iterator(plan, first_step), self._make_call(), first_step
+        while step < plan.steps.total:
+            count = self._num_steps_from(step)
+            before, result = result, call(iterator, count, tf.constant(float(stopped())))
             self.window.results.append(result)
+            step += count
             self.act(step, plan.strategy.agree(stopped(), before))
+
+    def _make_call(self) -> Callable[[Iterator[Any], int, tf.Tensor], Any]:
+        """(dealt batches, number of steps, stopped) -> figures of these steps, or their promise."""
+        step = make_train_step(self.plan, self.state)
+        train = self.plan.config.train
+        if train.steps_per_call > 1:
+            several = several_steps(step, has_clock=not train.deterministic)
+            return lambda batches, count, stopped: several(batches, tf.constant(count), stopped)
+        bound = self.plan.strategy.bind(step)
+        return lambda batches, _, stopped: bound(self.window.next_batch(batches), stopped)
+
+    def _num_steps_from(self, step: int) -> int:
+        """Those of the next call: none goes beyond a step after which something is due."""
+        total, *every = self.plan.steps
+        ends = [total, *(step - step % each + each for each in every if each)]
+        return min(self.plan.config.train.steps_per_call, min(ends) - step)
 
     def solve(self, splits: features.Splits) -> None:
         """The closed form of a probe, in place of the steps; it looks at each example once."""

@@ -27,6 +27,11 @@ def _deal(distribution: tf.distribute.Strategy, make_batches: MakeBatches) -> It
     return iter(distribution.distribute_datasets_from_function(make_batches))
 
 
+def _rows(results: list) -> tf.Tensor:
+    """[3], or [steps, 4], of each call -> [steps of all calls, 3 or 4]."""
+    return tf.concat([tf.reshape(each, [-1, each.shape[-1]]) for each in results], axis=0)
+
+
 class Strategy(NamedTuple):
     """A row of STRATEGIES, made.
 
@@ -35,7 +40,9 @@ class Strategy(NamedTuple):
       evaluation: under which a split is scored.
       deal: (distribution, dataset of a worker) -> endless parts of batches, for the step.
       bind: step -> what is called for each batch; it may return a promise of the step's figures.
-      fetch: what the calls returned -> [number of steps, 3] figures of the steps.
+      together: whether all replicas take each step together, none at its own pace.
+      fetch: what the calls returned -> [number of steps, 3] figures of the steps, with several
+        steps a call [number of steps, 4] (loop.several_steps).
       agree: (told to stop, what the call before returned, or None) -> whether all stop now.
       is_chief: whether this process writes what there is one of: logs, results, checkpoints.
       lost: errors that mean that another process is gone, without which nothing can go on.
@@ -45,7 +52,8 @@ class Strategy(NamedTuple):
     evaluation: tf.distribute.Strategy
     deal: Callable[[tf.distribute.Strategy, MakeBatches], Iterator[Any]] = _deal
     bind: Callable[[Step], Step] = lambda step: step
-    fetch: Callable[[list], Any] = tf.stack
+    together: bool = True
+    fetch: Callable[[list], Any] = _rows
     agree: Callable[[bool, Any], bool] = lambda stopped, before: stopped
     is_chief: bool = True
     lost: tuple[type[Exception], ...] = ()
@@ -70,7 +78,7 @@ def _any_was_told(stopped: bool, before: Any) -> bool:
 
     Of the step before, since its figures are there without waiting for the device.
     """
-    return before is not None and float(before[1]) > 0
+    return before is not None and float(tf.reshape(before, [-1, before.shape[-1]])[-1, 1]) > 0
 
 
 def _multi_worker() -> Strategy:
@@ -103,6 +111,7 @@ def _parameter_server() -> Strategy:
         evaluation=tf.distribute.OneDeviceStrategy("/job:chief/task:0/CPU:0"),
         deal=downpour.deal,
         bind=downpour.bind,
+        together=False,
         fetch=downpour.fetch,
         lost=_GONE,
     )
