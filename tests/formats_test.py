@@ -158,6 +158,13 @@ def test_a_network_that_is_no_resnet_is_named(backbone, tmp_path):
         load(tmp_path / "other.h5", backbone)
 
 
+def test_a_resnet_of_the_second_kind_does_not_fit(tmp_path):
+    other = tf_keras.applications.ResNet50V2(include_top=False, weights=None)
+    other.save_weights(tmp_path / "v2.h5")
+    with pytest.raises(UserError, match="v2.h5 has no weights of the right shape for 'stem/norm'"):
+        load(tmp_path / "v2.h5", ResNet(50, version="v1"))
+
+
 def test_strides_in_the_first_convolution_fit_into_keras_and_no_library_of_v15(tmp_path):
     backbone, conventions = randomized(version="v1"), Conventions("v1", "symmetric")
     write("keras", backbone, tmp_path / "backbone.keras", conventions)

@@ -228,6 +228,9 @@ def _same(weights: Weights) -> Weights:
     return weights
 
 
+APPLICATIONS_EPSILON = 1.001e-5  # of batch norms in keras.applications
+
+
 def _from_applications(weights: Weights) -> Weights:
     """Without biases of convolutions, for red, green and blue in this order, with our epsilon.
 
@@ -241,13 +244,10 @@ def _from_applications(weights: Weights) -> Weights:
             adapted[name] = values[:1]
         elif name.endswith("_bn") and convolution in weights:
             gamma, beta, mean, variance = values
-            _, bias = weights[convolution]
+            bias = sum(weights[convolution][1:])  # ResNet50V2's have none, and fail in _copy
             adapted[name] = [gamma, beta, mean - bias, variance + shift]
     adapted["conv1_conv"] = [adapted["conv1_conv"][0][:, :, ::-1]]  # [7, 7, BGR, 64]
     return adapted
-
-
-APPLICATIONS_EPSILON = 1.001e-5  # of its batch norms
 
 
 class Layout(NamedTuple):
