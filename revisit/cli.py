@@ -134,6 +134,7 @@ def import_tensorflow() -> None:
         import tensorflow as tf
 
         tf.config.list_physical_devices()
+        tf.get_logger().setLevel("ERROR")  # it warns of each new run's tracing in a short study
     finally:
         os.dup2(kept, 2)
         os.close(kept)
