@@ -359,3 +359,16 @@ def test_the_log_line_of_an_evaluation_shows_the_loss_and_the_first_figures():
     many = {**few, **{f"extra_{k}": k for k in range(5)}}
     shown = loop._shown(many)
     assert shown == "loss 1.25  top_1 0.5  extra_0 0  extra_1 1  extra_2 2  (2 more in metrics.csv)"
+
+
+def test_rates_are_of_the_time_of_steps_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 10.0, 50.0, 60.0])  # steps to 10 s, then a checkpoint to 50 s, steps again
+    monkeypatch.setattr(loop.time, "monotonic", lambda: next(clock, 60.0))
+    window = loop._Window(lambda results: results)
+    window.pause()
+    window.resume()
+    window.pause()
+    window.results, window.waited = [(1.0, 0.0, 0.0)] * 4, 5.0
+    window.settle(4)
+    figures = window.figures(batch_size=8)
+    assert (figures["images_per_second"], figures["input_wait_share"]) == (4 * 8 / 20, 5 / 20)

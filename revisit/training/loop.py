@@ -403,6 +403,7 @@ class _Window:
         losses: sum and number of those that a run which goes on had not told yet.
         """
         self.began = time.monotonic()
+        self.seconds = 0.0  # of steps before `began`, without what was done between them
         self.waited = 0.0  # seconds, for input
         self.results: list[Any] = []  # of calls of the step, not looked at yet
         self.losses = np.asarray(losses, np.float64)  # sum and number
@@ -415,6 +416,14 @@ class _Window:
         batch = next(iterator)
         self.waited += time.monotonic() - began
         return batch
+
+    def pause(self) -> None:
+        """Stops the clock, for actions between steps."""
+        self.seconds += time.monotonic() - self.began
+
+    def resume(self) -> None:
+        """Starts the clock again."""
+        self.began = time.monotonic()
 
     def settle(self, step: int) -> None:
         """Waits for all steps up to `step`, and looks at what they returned.
@@ -436,12 +445,11 @@ class _Window:
         self.results = []
 
     def figures(self, batch_size: int) -> dict[str, float]:
-        """Mean loss, rates and shares of the window; staleness where there is any."""
-        seconds = time.monotonic() - self.began
+        """Mean loss, rates and shares of a paused window; staleness where there is any."""
         figures = {
             "loss": self.losses[0] / self.losses[1],
-            "images_per_second": len(self.staleness) * batch_size / seconds,
-            "input_wait_share": self.waited / seconds,
+            "images_per_second": len(self.staleness) * batch_size / self.seconds,
+            "input_wait_share": self.waited / self.seconds,
         }
         if any(self.staleness):
             figures["staleness_mean"] = float(np.mean(self.staleness))
@@ -525,10 +533,11 @@ class _Run:
             self.window.settle(step)  # a loss that is not finite is seen before anything is written
             # A step that is done again, for a worker that died before it told of it, counts once.
             self.state.optimizer.iterations.assign(step)
+            self.window.pause()
             self._share_statistics()
-        for action in actions:
-            action(step)
-            self.window.began = time.monotonic()
+            for action in actions:
+                action(step)
+            self.window.resume()
         if stopped and not last:
             raise Interrupted(f"saved at step {step:,}; the same command goes on from there")
 
