@@ -59,6 +59,7 @@ def main(argv: Sequence[str]) -> None:
 
     grid.check_study(config)
     if _RESULTS.value:
+        cli.import_tensorflow()
         from revisit.scaling.study import report_results
 
         print(os.path.abspath(report_results(config, _RESULTS.value, _WORKDIR.value)))

@@ -46,7 +46,7 @@ def make_combined(laws: Sequence[Law]) -> Law:
     own = [f"{law.name}.{param}" for law in laws for param in law.params]
     return Law(
         COMBINED,
-        f"mean of {', '.join(names)} by their weights",
+        f"weighted mean of {', '.join(names)}",
         (*(f"weight_{name}" for name in names), *own),
         "Bates and Granger 1969",
         functools.partial(_fit, laws=tuple(laws)),
