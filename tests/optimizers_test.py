@@ -17,6 +17,7 @@ FIELDS = {
     "decay": 0.9,
     "epsilon": 1.0,
     "initial_accumulator": 1.0,
+    "clip_norm": 0.0,
     "weight_decay": 0.0,
     "beta_1": 0.9,
     "beta_2": 0.999,
