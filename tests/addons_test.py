@@ -19,6 +19,7 @@ needs_addons = pytest.mark.skipif(
 FIELDS = {
     "name": "lamb",
     "momentum": 0.9,
+    "clip_norm": 0.0,
     "weight_decay": 0.0,
     "beta_1": 0.9,
     "beta_2": 0.999,

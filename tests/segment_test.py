@@ -112,7 +112,7 @@ def test_a_mask_of_another_size_than_its_image_is_listed_as_a_reject(data: pathl
     assert read_dataset(data).num_examples("train") == NUM_TRAIN
     (reject,) = (data / "rejects.csv").read_text().splitlines()[1:]
     assert "wrong" in reject
-    assert "the image is 47x33 pixels, its mask says 47x32" in reject
+    assert "is a mask of 47x32 pixels, its annotation says 47x33" in reject
 
 
 @pytest.mark.parametrize("resize", [64, 128, 100])

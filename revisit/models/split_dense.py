@@ -3,11 +3,16 @@
 The paper cut the layer of 18,291 classes into 50 parts over 17 servers.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 import tf_keras as keras
+
+
+def _part(index: int) -> str:
+    return f"part_{index}"
 
 
 class SplitDense(keras.layers.Layer):
@@ -40,14 +45,23 @@ class SplitDense(keras.layers.Layer):
         """Makes the parts, of widths that differ by one at most, and the bias."""
         whole = self._kernel_initializer((input_shape[-1], self.units), tf.float32)
         widths = [len(part) for part in np.array_split(range(self.units), self.num_parts)]
-        self.parts = [
-            self._add_part(f"kernel/part_{i}" if self.num_parts > 1 else "kernel", value)
-            for i, value in enumerate(tf.split(whole, widths, axis=1))
-        ]
+        for i, value in enumerate(tf.split(whole, widths, axis=1)):
+            name = f"kernel/part_{i}" if self.num_parts > 1 else "kernel"
+            setattr(self, _part(i), self._add_part(name, value))
         self.bias = self.add_weight("bias", (self.units,), initializer=self._bias_initializer)
 
     def _add_part(self, name: str, value: tf.Tensor) -> tf.Variable:
         return self.add_weight(name, value.shape, initializer=lambda *_, **__: value)
+
+    @property
+    def parts(self) -> list[tf.Variable]:
+        """The blocks of columns, from left to right."""
+        return [getattr(self, _part(i)) for i in range(self.num_parts)]
+
+    def replace_parts(self, make: Callable[[tf.Variable], tf.Variable]) -> None:
+        """Puts in the place of each part what `make` makes of it."""
+        for i, part in enumerate(self.parts):
+            setattr(self, _part(i), make(part))
 
     @property
     def kernel(self) -> tf.Tensor:

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 import tensorflow as tf
-import tf_keras as keras
 from tf_keras.src.mixed_precision import autocast_variable
 
+from revisit.models.split_dense import SplitDense
 from revisit.training.model import LoadedModel
 
 
@@ -20,20 +20,17 @@ def _store_kernels_as_bfloat16(loaded: LoadedModel) -> None:
     is: it is small, and statistics suffer most from rounding.
     """
     for model in (loaded.backbone, loaded.head):
-        for layer in _layers_with_kernels(model):
-            name = layer.kernel.name.split(":")[0]
-            stored = tf.Variable(tf.cast(layer.kernel, tf.bfloat16), name=name)
-            # Keras' own variable of mixed precision, the other way round: few bits are stored.
-            layer.kernel = autocast_variable.create_autocast_variable(stored)
+        for layer in model.submodules:
+            if isinstance(layer, SplitDense):
+                layer.replace_parts(_as_bfloat16)
+            elif isinstance(getattr(layer, "kernel", None), tf.Variable):
+                layer.kernel = _as_bfloat16(layer.kernel)
 
 
-def _layers_with_kernels(model: keras.Model) -> list[keras.layers.Layer]:
-    return [
-        layer
-        for layer in model.submodules
-        if isinstance(layer, keras.layers.Layer)
-        and isinstance(getattr(layer, "kernel", None), tf.Variable)
-    ]
+def _as_bfloat16(kernel: tf.Variable) -> tf.Variable:
+    stored = tf.Variable(tf.cast(kernel, tf.bfloat16), name=kernel.name.split(":")[0])
+    # Keras' own variable of mixed precision, the other way round: few bits are stored.
+    return autocast_variable.create_autocast_variable(stored)
 
 
 WEIGHTS_DTYPES: dict[str, Callable[[LoadedModel], None]] = {
