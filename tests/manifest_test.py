@@ -206,7 +206,7 @@ def test_a_bad_state_is_a_reject(cells, reason, read):
         (b"1.jpg,dog\n2.jpg,cat\n", "labels.csv:1 has the columns 1.jpg, dog: .* needs a header"),
         (b"path,labels,path\n1.jpg,dog,2.jpg\n", "each name once"),
         (b"path,labels\n1.jpg,\n", "has no row with a label"),
-        (gzip.compress(b"path,labels\n1.jpg,dog\n")[:-9], "labels.csv.gz can't be read: "),
+        (gzip.compress(b"path,labels\n1.jpg,dog\n", mtime=0)[:-9], "labels.csv.gz can't be read: "),
         (b"path,labels\n1.jpg,dog\n", "labels.csv.gz can't be read: Not a gzipped file"),
     ],
 )
