@@ -101,6 +101,15 @@ def _steps(study, run):
     return math.ceil(float(amount) * batches) if unit == "epochs" else int(amount)
 
 
+def test_a_figure_that_is_no_number_is_left_out_and_the_table_reads_back(tmp_path):
+    run = next(run for run in _all_runs(make_study()) if run.transfer)
+    numbers = dict.fromkeys(results.NUMBERS, 1)
+    made = results.Result(run=run, metrics={"map_small": float("nan"), "top_1": 0.5}, **numbers)
+    results.write_results(str(tmp_path), [made])
+    (read,), _ = results.read_results(str(tmp_path / "results.csv"))
+    assert read.metrics == {"top_1": 0.5}
+
+
 def test_results_hold_each_run_and_figure_once(tmp_path):
     config, fake = make_study(), FakeEngine()
     run_study(Study(config, str(tmp_path), fake.engine), _all_runs(config))

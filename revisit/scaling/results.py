@@ -116,11 +116,12 @@ def _row(result: Result) -> dict[str, Any]:
 
 
 def write_results(workdir: str, results: Sequence[Result]) -> None:
-    """Writes results.csv of the runs that are finished."""
+    """Writes results.csv of the runs that are finished, without figures that are no number."""
     rows = [
         {**_row(result), "metric": name, "value": float(value)}
         for result in results
         for name, value in result.metrics.items()
+        if math.isfinite(value)  # that of large objects is none where the split has none
     ]
     longest = max(rows, key=len, default={})  # runs from random weights have fewer settings
     path = os.path.join(workdir, RESULTS_FILE)
