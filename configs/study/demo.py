@@ -12,23 +12,12 @@ not.
 from ml_collections import ConfigDict
 
 from configs import demo
+from configs.study import common
 
 
 def get_config() -> ConfigDict:
-    config = ConfigDict(
-        {
-            "title": "Microworld: what is more pretraining data worth?",
-            "base": demo.get_config(),
-            "sweeps": ({"data.fraction": (1 / 9, 1 / 3, 1.0)},),
-            "transfers": {
-                "linear_probe": {"mode": "linear_probe"},
-                "finetune": {"mode": "finetune"},
-            },
-            "seeds": (0, 1),
-            "scratch": True,
-            "metric": "top_1",
-            "metric_type": "accuracy",
-        }
+    return common.make_config(
+        title="Microworld: what is more pretraining data worth?",
+        base=demo.get_config(),
+        sweeps=({"data.fraction": (1 / 9, 1 / 3, 1.0)},),
     )
-    config.lock()
-    return config

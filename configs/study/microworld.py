@@ -18,6 +18,7 @@ ImageNet is beside JFT-300M. configs/study/microworld_gpu.py is the same grid fo
 from ml_collections import ConfigDict
 
 from configs import demo
+from configs.study import common
 
 SIZES = (1 / 81, 1 / 27, 1 / 9, 1 / 3, 1.0)
 ABLATIONS = (
@@ -35,28 +36,16 @@ def get_config() -> ConfigDict:
     base.data.dir = "microworld/data/pretrain"
     base.modes.linear_probe.data.dir = "microworld/data/transfer"
     base.modes.finetune.data.dir = "microworld/data/transfer"
-    config = ConfigDict(
-        {
-            "title": "Microworld: what is more data worth, and what else?",
-            "base": base,
-            "sweeps": (
-                {"model.depth": (8, 10, 18), "data.fraction": SIZES},
-                # As many images seen for every size: is it more data, or longer training?
-                {"data.fraction": SIZES, "train.duration": ("68000 examples",)},
-                {"model.width": (16, 32, 64)},
-                *ABLATIONS,
-            ),
-            "transfers": {
-                "linear_probe": {"mode": "linear_probe"},
-                "finetune": {"mode": "finetune"},
-            },
-            "seeds": (0, 1),
-            "scratch": True,
-            "metric": "top_1",
-            "metric_type": "accuracy",
-            "costs": {"image": 0.01, "clean_label": 0.05, "gpu_hour": 2.0, "budget": 500.0},
-            "target": 0.8,
-        }
+    return common.make_config(
+        title="Microworld: what is more data worth, and what else?",
+        base=base,
+        sweeps=(
+            {"model.depth": (8, 10, 18), "data.fraction": SIZES},
+            # As many images seen for every size: is it more data, or longer training?
+            {"data.fraction": SIZES, "train.duration": ("68000 examples",)},
+            {"model.width": (16, 32, 64)},
+            *ABLATIONS,
+        ),
+        costs={"image": 0.01, "clean_label": 0.05, "gpu_hour": 2.0, "budget": 500.0},
+        target=0.8,
     )
-    config.lock()
-    return config

@@ -17,6 +17,7 @@ too short for conclusions; configs/study/microworld.py is the same at a size tha
 from ml_collections import ConfigDict
 
 from configs import demo
+from configs.study import common
 
 
 def get_config() -> ConfigDict:
@@ -25,30 +26,22 @@ def get_config() -> ConfigDict:
     base.modes.linear_probe.data.dir = "quick/data/transfer"
     base.modes.linear_probe.data.fraction = 0.5
     base.modes.linear_probe.train.duration = "10 epochs"
-    config = ConfigDict(
-        {
-            "title": "Microworld, small: what is more data worth, and what else?",
-            "base": base,
-            "sweeps": (
-                {"data.fraction": (1 / 9, 1 / 3, 1.0)},
-                # As many steps for every size: what of the growth is more images, not more steps?
-                {"data.fraction": (1 / 9, 1 / 3, 1.0), "train.duration": ("236 steps",)},
-                {"train.duration": ("1 epochs", "2 epochs", "4 epochs")},
-                {"data.classes": ("50", "")},
-                {"model.depth": (8, 10), "data.fraction": (1 / 9, 1.0)},
-                {"data.noise_wrong": (0.0, 0.3, 0.6)},
-                {"data.noise_missing": (0.0, 0.5)},
-                {"data.drop_duplicates": ("none", "all")},
-                {"start": ("random", "quick/clean")},
-            ),
-            "transfers": {"linear_probe": {"mode": "linear_probe"}},
-            "seeds": (0, 1),
-            "scratch": True,
-            "metric": "top_1",
-            "metric_type": "accuracy",
-            "costs": {"image": 0.01, "clean_label": 0.05, "gpu_hour": 2.0, "budget": 100.0},
-            "target": 0.5,
-        }
+    return common.make_config(
+        title="Microworld, small: what is more data worth, and what else?",
+        base=base,
+        sweeps=(
+            {"data.fraction": (1 / 9, 1 / 3, 1.0)},
+            # As many steps for every size: what of the growth is more images, not more steps?
+            {"data.fraction": (1 / 9, 1 / 3, 1.0), "train.duration": ("236 steps",)},
+            {"train.duration": ("1 epochs", "2 epochs", "4 epochs")},
+            {"data.classes": ("50", "")},
+            {"model.depth": (8, 10), "data.fraction": (1 / 9, 1.0)},
+            {"data.noise_wrong": (0.0, 0.3, 0.6)},
+            {"data.noise_missing": (0.0, 0.5)},
+            {"data.drop_duplicates": ("none", "all")},
+            {"start": ("random", "quick/clean")},
+        ),
+        transfers={"linear_probe": {"mode": "linear_probe"}},
+        costs={"image": 0.01, "clean_label": 0.05, "gpu_hour": 2.0, "budget": 100.0},
+        target=0.5,
     )
-    config.lock()
-    return config

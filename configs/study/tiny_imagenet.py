@@ -14,25 +14,14 @@ docs/study.md has the figures of a shorter run.
 from ml_collections import ConfigDict
 
 from configs import tiny_imagenet
+from configs.study import common
 
 
 def get_config() -> ConfigDict:
     base = tiny_imagenet.get_config()
     base.train.duration = "300000 examples"
-    config = ConfigDict(
-        {
-            "title": "Tiny ImageNet: what is more pretraining data worth?",
-            "base": base,
-            "sweeps": ({"model.depth": (8, 10), "data.fraction": (0.01, 0.0316, 0.1, 0.316, 1.0)},),
-            "transfers": {
-                "linear_probe": {"mode": "linear_probe"},
-                "finetune": {"mode": "finetune"},
-            },
-            "seeds": (0, 1),
-            "scratch": True,
-            "metric": "top_1",
-            "metric_type": "accuracy",
-        }
+    return common.make_config(
+        title="Tiny ImageNet: what is more pretraining data worth?",
+        base=base,
+        sweeps=({"model.depth": (8, 10), "data.fraction": (0.01, 0.0316, 0.1, 0.316, 1.0)},),
     )
-    config.lock()
-    return config

@@ -19,6 +19,7 @@ what came out. Transfer is short and on few images on purpose: what a backbone b
 from ml_collections import ConfigDict
 
 from configs import default
+from configs.study import common
 
 SIDE = 64  # pixels of a microworld picture
 DETECT = {
@@ -75,17 +76,10 @@ def get_config() -> ConfigDict:
         "schedule": {"learning_rate": 0.02},
         "train": {"batch_size": 16, "duration": "200 steps", "eval_batch_size": 50},
     }
-    config = ConfigDict(
-        {
-            "title": "Microworld: one backbone, four tasks",
-            "base": base,
-            "sweeps": ({"data.fraction": (1 / 32, 1.0)},),
-            "transfers": _transfers(),
-            "seeds": (0, 1, 2),
-            "scratch": True,
-            "metric": "top_1",
-            "metric_type": "accuracy",
-        }
+    return common.make_config(
+        title="Microworld: one backbone, four tasks",
+        base=base,
+        sweeps=({"data.fraction": (1 / 32, 1.0)},),
+        transfers=_transfers(),
+        seeds=(0, 1, 2),
     )
-    config.lock()
-    return config
