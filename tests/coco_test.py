@@ -1,6 +1,10 @@
 """revisit.evaluation.coco: the published values of COCO's own examples, and what is refused."""
 
 import json
+import os
+import pathlib
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -9,38 +13,60 @@ from revisit.errors import UserError
 from revisit.evaluation.coco import score_coco
 from revisit.evaluation.voc import score_voc
 
+REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
+OF_COCO = ("coco-val2014-100", "instances_val2014_100.json")
+OF_PEOPLE = ("keypoints-coco-4img", "example_coco_val.json")
 # Published with the COCO API (results/val2014_fake_eval_res.txt), first 100 images.
 BOXES = [0.505, 0.697, 0.573, 0.586, 0.519, 0.501, 0.387, 0.594, 0.595, 0.640, 0.566, 0.564]
 MASKS = [0.320, 0.562, 0.299, 0.387, 0.310, 0.327, 0.268, 0.415, 0.417, 0.469, 0.377, 0.381]
 # None published for these four images: pycocotools' own.
 PEOPLE = [0.860890, 0.993145, 0.910891, 0.775578, 0.937252, 0.875, 1.0, 0.916667, 0.78, 0.942857]
 
+# Task, folder, annotations, results, figures, and how far those are rounded.
+VECTORS = [
+    ("detect", *OF_COCO, "instances_val2014_fakebbox100_results.json", BOXES, 5.01e-4),
+    ("segment", *OF_COCO, "instances_val2014_fakesegm100_results.json", MASKS, 5.01e-4),
+    ("pose", *OF_PEOPLE, "example_coco_preds.json", PEOPLE, 1e-6),
+]
 
-def _read(path):
-    return json.loads(path.read_text())
 
-
-@pytest.mark.parametrize(
-    "task, name, expected", [("detect", "bbox", BOXES), ("segment", "segm", MASKS)]
-)
-def test_the_published_values_come_out(shared_data, task, name, expected):
-    folder = shared_data("08_eval-vectors", "coco-val2014-100")
-    annotations = _read(folder / "instances_val2014_100.json")
-    results = _read(folder / f"instances_val2014_fake{name}100_results.json")
-    figures, per_class = score_coco(annotations, results, task)
-    np.testing.assert_allclose(list(figures.values()), expected, atol=5.01e-4)
-    known = [row for row in per_class if row["num_positives"]]
-    assert np.mean([row["average_precision"] for row in known]) == pytest.approx(figures["map"])
-    assert sum(row["num_positives"] for row in per_class) == sum(
-        not each["iscrowd"] for each in annotations["annotations"]
+def _evaluate(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "revisit.evaluate", *arguments],
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
-def test_keypoints_of_four_images_give_their_known_values(shared_data):
-    folder = shared_data("08_eval-vectors", "keypoints-coco-4img")
-    annotations = _read(folder / "example_coco_val.json")
-    figures = score_coco(annotations, _read(folder / "example_coco_preds.json"), "pose").figures
-    np.testing.assert_allclose(list(figures.values()), PEOPLE, atol=1e-6)
+@pytest.mark.parametrize("vector", VECTORS, ids=[vector[0] for vector in VECTORS])
+def test_the_published_values_come_out_of_the_command(vector, shared_data, tmp_path):
+    task, folder, annotations, results, expected, tolerance = vector
+    vectors = shared_data("08_eval-vectors", folder)
+    out = tmp_path / "figures.json"
+    arguments = [f"--results={vectors / results}", f"--annotations={vectors / annotations}"]
+    shown = _evaluate(*arguments, f"--task={task}", f"--out={out}")
+    assert shown.returncode == 0, shown.stderr
+    report = json.loads(out.read_text())
+    figures, per_class = report["figures"], report["tables"]["per_class.csv"]
+    np.testing.assert_allclose(list(figures.values()), expected, atol=tolerance)
+    printed = [float(line.split()[1]) for line in shown.stdout.splitlines()[: len(figures)]]
+    np.testing.assert_allclose(printed, list(figures.values()), rtol=1e-5)
+    known = [row["average_precision"] for row in per_class if row["num_positives"]]
+    assert np.mean(known) == pytest.approx(figures["map"])
+    truth = json.loads((vectors / annotations).read_text())["annotations"]
+    assert sum(row["num_positives"] for row in per_class) == sum(not a["iscrowd"] for a in truth)
+
+
+def test_annotations_of_another_task_are_one_clear_line(tmp_path):
+    (tmp_path / "objects.json").write_text(json.dumps(ANNOTATIONS))
+    (tmp_path / "people.json").write_text("[]")
+    files = [f"--results={tmp_path}/people.json", f"--annotations={tmp_path}/objects.json"]
+    refused = _evaluate(*files, "--task=pose")
+    assert refused.returncode == 1
+    assert "annotation 0 has no 'keypoints'; it has ['area', 'bbox'" in refused.stderr
+    assert refused.stderr.count("\n") == 1
 
 
 ANNOTATIONS = {

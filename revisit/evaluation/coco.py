@@ -27,17 +27,19 @@ _OF_KEYPOINTS = (
 
 
 class Kind(NamedTuple):
-    """What is compared: pycocotools' name of it, its field in a result, names of its figures."""
+    """What is compared: pycocotools' name of it, its field in a result, fields that only its
+    annotations need, names of its figures."""
 
     iou_type: str
     field: str
+    truth_fields: tuple[str, ...]
     figures: tuple[str, ...]
 
 
 KINDS = {
-    "detect": Kind("bbox", "bbox", _BY_SIZE),
-    "segment": Kind("segm", "segmentation", _BY_SIZE),
-    "pose": Kind("keypoints", "keypoints", _OF_KEYPOINTS),
+    "detect": Kind("bbox", "bbox", (), _BY_SIZE),
+    "segment": Kind("segm", "segmentation", (), _BY_SIZE),
+    "pose": Kind("keypoints", "keypoints", ("bbox", "num_keypoints"), _OF_KEYPOINTS),
 }
 
 
@@ -109,10 +111,19 @@ def load_json(path: str) -> Any:
         raise UserError(f"{path!r} is no JSON: {error}") from error
 
 
-def _make_truth(annotations: Mapping[str, Any]) -> coco.COCO:
+def _check_fields(name: str, objects: Iterable[Mapping[str, Any]], needed: Iterable[str]) -> None:
+    for place, each in enumerate(objects):
+        missing = sorted(set(needed) - set(each))
+        if missing:
+            raise UserError(f"{name} {place} has no {missing[0]!r}; it has {sorted(each)}")
+
+
+def _make_truth(annotations: Mapping[str, Any], kind: Kind) -> coco.COCO:
     missing = [key for key in ("images", "annotations", "categories") if key not in annotations]
     if missing:
         raise UserError(f"the annotations have no {missing[0]!r}: they are not in COCO's form")
+    needed = {"id", "image_id", "category_id", "area", "iscrowd", kind.field, *kind.truth_fields}
+    _check_fields("annotation", annotations["annotations"], needed)
     truth = coco.COCO()
     truth.dataset = dict(annotations)
     truth.createIndex()
@@ -123,11 +134,8 @@ def _check_results(truth: coco.COCO, results: Sequence[Mapping[str, Any]], kind:
     """Raises UserError for the first result that cannot be scored."""
     if not isinstance(results, list):
         raise UserError(f"results are a list of objects in COCO's form, not {type(results)}")
-    needed = {"image_id", "category_id", "score", kind.field}
+    _check_fields("result", results, {"image_id", "category_id", "score", kind.field})
     for place, result in enumerate(results):
-        missing = sorted(needed - set(result))
-        if missing:
-            raise UserError(f"result {place} has no {missing[0]!r}; it has {sorted(result)}")
         if result["image_id"] not in truth.imgs:
             raise UserError(
                 f"result {place} is of image_id={result['image_id']!r}, which the annotations "
@@ -156,11 +164,12 @@ def score_coco(
     """
     kind = KINDS[task]
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools talks
-        truth = _make_truth(annotations)
+        truth = _make_truth(annotations, kind)
         _check_results(truth, results, kind)
         # loadRes fails on an empty list, and otherwise adds areas and ids in place.
         copies = [dict(result) for result in results]
-        found = truth.loadRes(copies) if copies else _make_truth({**annotations, "annotations": []})
+        nothing = {**annotations, "annotations": []}
+        found = truth.loadRes(copies) if copies else _make_truth(nothing, kind)
         evaluation = cocoeval.COCOeval(truth, found, kind.iou_type)
         evaluation.evaluate()
         evaluation.accumulate()
