@@ -25,23 +25,9 @@ def _predict(params: np.ndarray, x: np.ndarray, laws: Sequence[Law]) -> np.ndarr
     return np.einsum("rk,krm->rm", weights, kept)
 
 
-def _fit(
-    x: np.ndarray,
-    errors: np.ndarray,
-    weights: np.ndarray | None = None,
-    near: np.ndarray | None = None,
-    laws: Sequence[Law] = (),
-) -> np.ndarray:
-    """Fits each law by itself, from its own starts; all weigh alike."""
-    shares = np.full((len(errors), len(laws)), 1 / len(laws))
-    return np.concatenate([shares, *(law.fit(x, errors, weights) for law in laws)], axis=1)
-
-
 def make_combined(laws: Sequence[Law]) -> Law:
-    """The law whose parameters are the weights of K laws, and then their own, one after the other.
-
-    Fitted by itself, it weighs its laws alike; `join_params` gives it other weights.
-    """
+    """The law whose parameters are the weights of K laws, and then their own, one after the other
+    (`join_params`)."""
     names = [law.name for law in laws]
     own = [f"{law.name}.{param}" for law in laws for param in law.params]
     return Law(
@@ -49,7 +35,6 @@ def make_combined(laws: Sequence[Law]) -> Law:
         f"weighted mean of {', '.join(names)}",
         (*(f"weight_{name}" for name in names), *own),
         "Bates and Granger 1969",
-        functools.partial(_fit, laws=tuple(laws)),
         functools.partial(_predict, laws=tuple(laws)),
     )
 

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from revisit.scaling import laws
 from revisit.scaling.laws import Law, log_errors
 from revisit.scaling.trust import Fitted
 
@@ -157,7 +158,7 @@ def bootstrap(
         law.predict(fitted.params[None], x), 0.1 * errors.min()
     )  # a straight line may fall below 0
     factors, scales = draw_factors(noise, x, fitted.weights, num_draws, seed)
-    params = law.fit(x, centre * factors, fitted.weights, fitted.params)
+    params = laws.fit(law, x, centre * factors, fitted.weights, fitted.params)
     return Draws(law, params, noise, scales, seed)
 
 

@@ -40,10 +40,8 @@ _EXPONENTS = (-9.0, 0.4)
 
 
 class Law(NamedTuple):
-    """What can be asked of a law. R rows are R curves over the same sizes.
+    """What can be asked of a law once it has parameters.
 
-    fit(x [n], errors [R, n], weights [n] of the points or None, near=params [P] to start from or
-      None) -> params [R, P]
     predict(params [R, P], x [m]) -> errors [R, m]
     """
 
@@ -51,7 +49,6 @@ class Law(NamedTuple):
     formula: str
     params: tuple[str, ...]
     citation: str
-    fit: Callable[..., np.ndarray]
     predict: Callable[[np.ndarray, np.ndarray], np.ndarray]
 
     @property
@@ -91,8 +88,8 @@ def _log_falling(slope: np.ndarray) -> np.ndarray:
 def _fit_log_linear(
     x: np.ndarray,
     errors: np.ndarray,
-    weights: np.ndarray | None = None,
-    near: np.ndarray | None = None,
+    weights: np.ndarray | None,
+    near: np.ndarray | None,
 ) -> np.ndarray:
     del near  # closed form
     return _line(np.log10(x), errors, weights)
@@ -105,8 +102,8 @@ def _predict_log_linear(params: np.ndarray, x: np.ndarray) -> np.ndarray:
 def _fit_m1(
     x: np.ndarray,
     errors: np.ndarray,
-    weights: np.ndarray | None = None,
-    near: np.ndarray | None = None,
+    weights: np.ndarray | None,
+    near: np.ndarray | None,
 ) -> np.ndarray:
     del near  # closed form
     log_b, c = np.moveaxis(_line(np.log(x), np.log(errors), weights), -1, 0)
@@ -141,8 +138,8 @@ def _fit(
     form: _Form,
     x: np.ndarray,
     errors: np.ndarray,
-    weights: np.ndarray | None = None,
-    near: np.ndarray | None = None,
+    weights: np.ndarray | None,
+    near: np.ndarray | None,
 ) -> np.ndarray:
     centre, root = float(np.log(x).mean()), _root(weights)
     log_x, log_y = np.log(x) - centre, np.log(errors)
@@ -306,50 +303,66 @@ _SUN = "Sun et al. 2017, arXiv:1707.02968"
 _ALABDULMOHSIN = "Alabdulmohsin et al. 2022, arXiv:2209.06640"
 _CABALLERO = "Caballero et al. 2022, arXiv:2210.14891"
 
+# Each with what `fit` does.
 _ROWS = (
-    Law(
-        "log_linear",
-        "y = a + k log10(x)",
-        ("a", "k"),
-        _SUN,
+    (
+        Law("log_linear", "y = a + k log10(x)", ("a", "k"), _SUN, _predict_log_linear),
         _fit_log_linear,
-        _predict_log_linear,
     ),
-    Law("M1", "y = b x^c", ("b", "c"), _ALABDULMOHSIN, _fit_m1, _predict_m1),
-    Law(
-        "M2",
-        "y = e_inf + b x^c",
-        ("e_inf", "b", "c"),
-        _ALABDULMOHSIN,
+    (Law("M1", "y = b x^c", ("b", "c"), _ALABDULMOHSIN, _predict_m1), _fit_m1),
+    (
+        Law("M2", "y = e_inf + b x^c", ("e_inf", "b", "c"), _ALABDULMOHSIN, partial(_predict, _M2)),
         partial(_fit, _M2),
-        partial(_predict, _M2),
     ),
-    Law(
-        "M3",
-        "y = b (1/x + g)^c",
-        ("g", "b", "c"),
-        _ALABDULMOHSIN,
+    (
+        Law("M3", "y = b (1/x + g)^c", ("g", "b", "c"), _ALABDULMOHSIN, partial(_predict, _M3)),
         partial(_fit, _M3),
-        partial(_predict, _M3),
     ),
-    Law(
-        "M4",
-        "(y - e_inf) / (e_0 - y)^alpha = b x^c",
-        ("e_inf", "e_0", "alpha", "b", "c"),
-        _ALABDULMOHSIN,
+    (
+        Law(
+            "M4",
+            "(y - e_inf) / (e_0 - y)^alpha = b x^c",
+            ("e_inf", "e_0", "alpha", "b", "c"),
+            _ALABDULMOHSIN,
+            partial(_predict, _M4),
+        ),
         partial(_fit, _M4),
-        partial(_predict, _M4),
     ),
-    Law(
-        "BNSL",
-        "y = a + b x^-c0 (1 + (x/d)^(1/f))^(-c1 f)",
-        ("a", "b", "c0", "c1", "d", "f"),
-        _CABALLERO,
+    (
+        Law(
+            "BNSL",
+            "y = a + b x^-c0 (1 + (x/d)^(1/f))^(-c1 f)",
+            ("a", "b", "c0", "c1", "d", "f"),
+            _CABALLERO,
+            partial(_predict, _BNSL),
+        ),
         partial(_fit, _BNSL),
-        partial(_predict, _BNSL),
     ),
 )
-LAWS: dict[str, Law] = {law.name: law for law in _ROWS}
+LAWS: dict[str, Law] = {law.name: law for law, _ in _ROWS}
+_FITS: dict[str, Callable[..., np.ndarray]] = {law.name: fitted for law, fitted in _ROWS}
+
+
+def fit(
+    law: Law,
+    x: np.ndarray,
+    errors: np.ndarray,
+    weights: np.ndarray | None = None,
+    near: np.ndarray | None = None,
+) -> np.ndarray:
+    """Fits one of LAWS to R curves over the same sizes.
+
+    Args:
+      law: one of LAWS.
+      x: [n] sizes.
+      errors: [R, n].
+      weights: [n] of the points; all weigh alike without.
+      near: [P] parameters to start from; the law's own starts without.
+
+    Returns:
+      [R, P] parameters.
+    """
+    return _FITS[law.name](x, errors, weights, near)
 
 
 def log_errors(predicted: np.ndarray, observed: np.ndarray) -> np.ndarray:

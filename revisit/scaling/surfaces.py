@@ -211,15 +211,11 @@ def slice_at(surface: Surface, model: float, curve: Curve) -> LawFit:
     points."""
     form = surface.form
     predict = partial(_predict, form=form, model=model)
-    law = Law(SURFACE, f"{form.formula}, m = {model:g}", form.params, _CITATION, _no_fit, predict)
+    law = Law(SURFACE, f"{form.formula}, m = {model:g}", form.params, _CITATION, predict)
     drift = Drift(surface.extrapolation.rate, surface.ends[1])
     draws = Draws(law, surface.draws, surface.noise, surface.scales, 0, drift)
     score = held_out_score(law, surface.params, curve)
     return LawFit(law, surface.params, draws, surface.extrapolation.score, score)
-
-
-def _no_fit(*_: object, **__: object) -> np.ndarray:
-    raise NotImplementedError("a slice is fitted with all of its surface: fit_surface")
 
 
 def foresee(surface: Surface, model: float, group: Sequence[str]) -> CurveFit:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
+from revisit.scaling import laws
 from revisit.scaling.laws import Law, log_errors
 
 _SMALLEST_NOISE = 1e-12
@@ -59,6 +60,6 @@ def _weights(law: Law, params: np.ndarray, x: np.ndarray, errors: np.ndarray) ->
 def fit_law(law: Law, x: np.ndarray, errors: np.ndarray) -> Fitted:
     """Fits a law to points x [n], errors [n]: all alike first, then each as far as it is to be
     trusted."""
-    alike = law.fit(x, errors[None])[0]
+    alike = laws.fit(law, x, errors[None])[0]
     weights = _weights(law, alike, x, errors)
-    return Fitted(law.fit(x, errors[None], weights)[0], weights)
+    return Fitted(laws.fit(law, x, errors[None], weights)[0], weights)
