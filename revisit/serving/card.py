@@ -9,6 +9,7 @@ from revisit.data.taxonomy import Taxonomy
 from revisit.errors import UserError
 from revisit.training.logs import read_metrics
 from revisit.training.model import LoadedModel
+from revisit.training.workdir import CONFIG_FILE, read_experiment
 
 CARD = """# Model card
 
@@ -57,7 +58,7 @@ def write_card(
 
 def make_card(workdir: pathlib.Path, loaded: LoadedModel, license: str) -> str:
     """The card's Markdown, from the workdir's own records and the model's license."""
-    config = json.loads((workdir / "config.json").read_text())
+    config = read_experiment(workdir / CONFIG_FILE)
     model, data = config["model"], config["data"]
     return CARD.format(
         summary=f"A ResNet-{model['depth']} (width {model['width']}, stem {model['stem']}) for the "

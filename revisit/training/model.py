@@ -1,6 +1,5 @@
 """The model of a run: backbone and head, made afresh or read back from a workdir."""
 
-import json
 import pathlib
 from typing import NamedTuple
 
@@ -140,7 +139,7 @@ def load_backbone(init: str, backbone: keras.Model, model: ConfigDict) -> str:
 def _run_conventions(prefix: str) -> Conventions:
     """Of the run that wrote a checkpoint; a lone checkpoint is taken for one of the defaults."""
     described = [parent / workdirs.CONFIG_FILE for parent in pathlib.Path(prefix).parents]
-    written = [json.loads(path.read_text())["model"] for path in described[:3] if path.exists()]
+    written = [workdirs.read_experiment(path)["model"] for path in described[:3] if path.exists()]
     return conventions_of(*written[:1])
 
 

@@ -3,6 +3,7 @@
 A model outlives its data set, so what its outputs mean is kept with it.
 """
 
+import functools
 import json
 import os
 from typing import Any
@@ -16,6 +17,22 @@ from revisit.errors import UserError
 CONFIG_FILE = "config.json"
 TAXONOMY_FILE = "taxonomy.json"
 DESCRIPTION = (CONFIG_FILE, TAXONOMY_FILE, METADATA_FILE)  # what a model is read back by
+
+# Fields that configs came to have, with what was done before: a config.json without them means it.
+ADDED: dict[str, Any] = {
+    "data.cache_bytes": 0,
+    "model.version": "v1.5",
+    "model.pixels": "symmetric",
+    "optimizer.clip_norm": 0.0,
+    "probe.name": "sgd",
+    "probe.features_dir": "",
+    "probe.penalty": 1.0,
+    "probe.shots": [5, 10],
+    "probe.draws": 5,
+    "train.steps_per_call": 1,
+    "train.accumulate": 1,
+    "train.recompute": False,
+}
 
 
 def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -40,6 +57,17 @@ def _experiment(config: ConfigDict, mode: str, init: str | None) -> dict[str, An
     return json.loads(json.dumps({"mode": mode, "init": init or "", **config.to_dict()}))
 
 
+def read_experiment(path: str | os.PathLike) -> dict[str, Any]:
+    """A config.json: "mode", "init" and the fields of a config, those of ADDED in any case."""
+    with open(path) as file:
+        experiment: dict[str, Any] = json.load(file)
+    for field, value in ADDED.items():
+        *groups, name = field.split(".")
+        group = functools.reduce(lambda outer, each: outer.setdefault(each, {}), groups, experiment)
+        group.setdefault(name, value)
+    return experiment
+
+
 def check_same_run(
     workdir: str, config: ConfigDict, mode: str, init: str | None, dataset: Dataset
 ) -> None:
@@ -51,8 +79,7 @@ def check_same_run(
     path = os.path.join(workdir, CONFIG_FILE)
     if not os.path.exists(path):
         return
-    with open(path) as file:
-        differences = _differences(_experiment(config, mode, init), json.load(file))
+    differences = _differences(_experiment(config, mode, init), read_experiment(path))
     if differences:
         more = f" (and {len(differences) - 1} more)" if len(differences) > 1 else ""
         raise UserError(
@@ -100,8 +127,7 @@ def check_classes(workdir: str, dataset: Dataset) -> None:
 def training_sets(workdir: str) -> list[str]:
     """Directories of the data sets that a run has learned from: its own, and, where they are
     known, those of the runs that it started from."""
-    with open(os.path.join(workdir, CONFIG_FILE)) as file:
-        experiment = json.load(file)
+    experiment = read_experiment(os.path.join(workdir, CONFIG_FILE))
     init = experiment["init"]
     # It may name a checkpoint, which lies two levels below its run.
     places = (init, os.path.dirname(os.path.dirname(init))) if init else ()
@@ -127,8 +153,7 @@ def read_run(workdir: str) -> tuple[ConfigDict, str, Dataset]:
     path = os.path.join(workdir, CONFIG_FILE)
     if not os.path.exists(path):
         raise UserError(f"--workdir={workdir} holds no run ({CONFIG_FILE} is missing)")
-    with open(path) as file:
-        experiment = json.load(file)
+    experiment = read_experiment(path)
     mode = experiment.pop("mode")
     del experiment["init"]
     config = ConfigDict(experiment)
