@@ -3,9 +3,9 @@
     python -m benchmarks.task_step [TASK ...]
 
 A row of ROWS a task, ResNet-50, on few images a step, as a CPU can hold. The share outside the
-backbone is 1 - (time of the backbone's convolutions alone, forward and backward, on the step's own
-shapes) / (time of the step): heads, targets, losses and the optimizer (goal: below 0.25). A
-detector's conv5 works on crops of proposals and is a part of the backbone. Inference is end to end:
+backbone is 1 - (time of the backbone alone, forward and backward, on the step's own shapes) / (time
+of the step): heads, targets, losses and the optimizer (goal: below 0.25). A detector's conv5 works
+on crops of proposals and is a part of the backbone. Inference is end to end:
 from encoded images to the task's answer, decoding and non-maximum suppression included.
 """
 
@@ -66,27 +66,37 @@ def _plan(row: Row, directory: str) -> loop.Plan:
     return loop.make_plan(resolve(config, "pretrain"), "pretrain", make_strategy("one_device"))
 
 
-def _convolve(backbone: keras.Model, num_crops: int, side: int) -> Callable[[tf.Tensor], tf.Tensor]:
-    """The backbone's own work of one image, forward and backward."""
+def _make_backbone_work(
+    backbone: keras.Model, row: Row, model: ConfigDict, side: int
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Images -> the last stage's features, as the backbone makes them in a step.
+
+    Args:
+      backbone: image -> pyramid.
+      row: of ROWS.
+      model: `config.model`.
+      side: of a crop, features.
+    """
     *_, before, last = sorted(backbone.output)
-    if not num_crops:
-        return lambda image: backbone(image, training=False)[last]
+    training = not model.freeze_batch_norm
+    if not row.num_crops:
+        return lambda image: backbone(image, training=training)[last]
     trunk = keras.Model(backbone.input, backbone.output[before])
     stage = keras.Model(backbone.get_layer(before).input, backbone.output[last])
-    crops = tf.random.stateless_uniform([num_crops, side, side, trunk.output.shape[-1]], (0, 0))
+    crops = tf.random.stateless_uniform([row.num_crops, side, side, trunk.output.shape[-1]], (0, 0))
 
-    def convolve(image: tf.Tensor) -> tf.Tensor:
-        features = trunk(image, training=False)
-        return tf.reduce_mean(features) + stage(crops, training=False)
+    def work(image: tf.Tensor) -> tf.Tensor:
+        # The sum lets the gradient go back through the stage into the trunk, as in a step.
+        return stage(crops + tf.reduce_mean(trunk(image, training=training)), training=training)
 
-    return convolve
+    return work
 
 
-def _backbone_step(state: loop.State, convolve: Callable, image: tf.Tensor) -> Callable[[], None]:
+def _backbone_step(state: loop.State, work: Callable, image: tf.Tensor) -> Callable[[], None]:
     @tf.function
     def step() -> tf.Tensor:
         with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(convolve(image))
+            loss = tf.reduce_mean(work(image))
         gradients = tape.gradient(loss, state.backbone.trainable_variables)
         return tf.add_n([tf.reduce_sum(gradient) for gradient in gradients])
 
@@ -117,11 +127,11 @@ def _measure(name: str, row: Row, directory: str) -> None:
         loop.optimizers.create_slots(state.optimizer, state.variables)
     step, batch = loop.make_train_step(plan, state), next(iter(loop.worker_batches(plan, 0)))
     side = plan.config.task.detect.box_crop
-    convolve = _convolve(state.backbone, row.num_crops, side)
+    work = _make_backbone_work(state.backbone, row, plan.config.model, side)
     whole, backbone, inference = table.median_seconds(
         [
             lambda: step(batch, tf.constant(0.0)).numpy(),
-            _backbone_step(state, convolve, batch["image"]),
+            _backbone_step(state, work, batch["image"]),
             _inference(plan, state),
         ],
         repeats=REPEATS,
@@ -129,7 +139,7 @@ def _measure(name: str, row: Row, directory: str) -> None:
     )
     images = plan.config.train.batch_size
     table.row(
-        f"{name}: step, against its backbone's convolutions",
+        f"{name}: step, against its backbone alone",
         f"{images / whole:.3g}/s",
         f"{images / backbone:.3g}/s",
         1 - backbone / whole,

@@ -3,6 +3,9 @@
 About three minutes each on two cores.
 """
 
+import collections
+import json
+
 import pytest
 
 from configs import default
@@ -47,6 +50,39 @@ def test_eight_blood_smears_are_learned_by_heart(shared_data, tmp_path):
     figures = _train(config, tmp_path / "run")
     assert figures["map_50"] > 0.9
     assert figures["voc_map_50"] > 0.9
+
+
+LEAST_SIDE = 60  # pixels of an object, 24 of them on the canvas
+
+
+def _write_large_objects(folder, manifest):
+    """COCO's annotations of the first eight images that show large objects alone."""
+    content = json.loads((folder / "annotations" / manifest.name).read_text())
+    objects = collections.defaultdict(list)
+    for each in content["annotations"]:
+        objects[each["image_id"]].append(each)
+    shown = [
+        id_ for id_, own in objects.items() if min(min(o["bbox"][2:]) for o in own) >= LEAST_SIDE
+    ]
+    images = [each for each in content["images"] if each["id"] in shown][:NUM_IMAGES]
+    annotations = [each for image in images for each in objects[image["id"]]]
+    manifest.write_text(json.dumps({**content, "images": images, "annotations": annotations}))
+
+
+@pytest.mark.slow
+def test_eight_images_of_coco_are_learned_by_heart(shared_data, tmp_path):
+    folder = shared_data("04_coco2017-mini")
+    manifest = tmp_path / "instances_train2017.json"
+    _write_large_objects(folder, manifest)
+    source = SourceOptions(manifest=str(manifest), images=str(folder))
+    build(BuildOptions("coco", source, str(tmp_path / "data"), PlanOptions(), 0.0, 1), {})
+    sizes = {"anchor_sizes": (24.0, 48.0, 96.0, 192.0), "proposals": 64}
+    config = _config(tmp_path / "data", 256, 256, **sizes)
+    config.task.detect.update({"rpn_samples": 128, "box_samples": 32})
+    config.train.duration = "200 steps"
+    figures = _train(config, tmp_path / "run")
+    assert figures["num_examples"] == NUM_IMAGES
+    assert figures["map_50"] > 0.9
 
 
 @pytest.mark.slow
