@@ -153,6 +153,12 @@ def checksum(variables: Mapping[str, tf.Variable]) -> str:
     return digest.hexdigest()[:12]
 
 
+def proof(variables: Mapping[str, tf.Variable]) -> str:
+    """Of what was loaded, whose shapes were found equal: how many numbers, and their checksum."""
+    num_numbers = sum(np.prod(variable.shape, dtype=np.int64) for variable in variables.values())
+    return f"{num_numbers:,} numbers in the same shapes, checksum {checksum(variables)}"
+
+
 def load_variables(prefix: str, group: str, variables: Mapping[str, tf.Variable]) -> str:
     """Assigns variables from a checkpoint: all of them, or none.
 
@@ -162,7 +168,7 @@ def load_variables(prefix: str, group: str, variables: Mapping[str, tf.Variable]
       variables: by name.
 
     Returns:
-      What was loaded, for people: how many variables, from where, and a checksum of them.
+      What was loaded, for people: how many variables, from where, and `proof` of them.
 
     Raises:
       UserError: fewer than all are there with the same shape.
@@ -186,7 +192,7 @@ def load_variables(prefix: str, group: str, variables: Mapping[str, tf.Variable]
         averaged = _key("averages", f"{group}/{name}")
         value = reader.get_tensor(averaged if averaged in shapes else _key(group, name))
         variable.assign(tf.cast(value, variable.dtype))
-    return f"{matched} from {prefix}, checksum {checksum(variables)}"
+    return f"{matched} from {prefix}, {proof(variables)}"
 
 
 class Checkpoints:

@@ -130,8 +130,7 @@ def load_backbone(init: str, backbone: keras.Model, model: ConfigDict) -> str:
         conventions = _run_conventions(prefix)
     else:
         conventions = read(init, backbone)
-        loaded = f"{len(variables)} backbone variables from {init}, "
-        loaded += f"checksum {checkpoint.checksum(variables)}"
+        loaded = f"{len(variables)} backbone variables from {init}, {checkpoint.proof(variables)}"
     _require(conventions, init, model)
     return loaded
 
