@@ -2,7 +2,6 @@
 
 import csv
 import json
-import math
 import os
 import signal
 import subprocess
@@ -11,7 +10,7 @@ import sys
 import pytest
 
 from revisit.errors import Interrupted, UserError
-from revisit.scaling import grid, results, runs
+from revisit.scaling import grid, progress, results, runs
 from revisit.scaling.runs import Study
 from revisit.scaling.study import run_study
 from tests.study_configs import make_study
@@ -82,23 +81,23 @@ def test_a_study_ends_in_a_table_a_fit_and_a_report(tmp_path, capsys):
     assert "Frozen features: gains still grow" in output
 
 
-def test_time_left_follows_the_steps_of_the_runs(tmp_path):
-    config = make_study()
-    made = {run.name: run for run in _all_runs(config)}
+def test_time_left_follows_the_steps_of_the_runs():
+    made = {run.name: run for run in _all_runs(make_study())}
     transfer, pretrain = made["finetune-random-seed0"], made["pretrain-fraction1-seed0"]
-    study = Study(config, str(tmp_path), FakeEngine().engine)
-    clock = runs._Clock(list(made.values()), study)
-    clock.note(transfer, 5.0 * _steps(study, transfer))
-    assert clock.left([pretrain, pretrain]) == pytest.approx(2 * 5.0 * _steps(study, pretrain))
-    clock.note(pretrain, 1.0 * _steps(study, pretrain))
-    assert clock.left([pretrain]) == pytest.approx(1.0 * _steps(study, pretrain))
-
-
-def _steps(study, run):
-    config = grid.run_config(study.config, run)
-    batches = study.engine.count_examples(config) / config.train.batch_size
-    amount, unit = config.train.duration.split()
-    return math.ceil(float(amount) * batches) if unit == "epochs" else int(amount)
+    ahead = progress.Progress(list(made.values()), list(made.values()), dict.fromkeys(made, 10))
+    assert ahead.eta() == "?"
+    ahead.note(transfer, 50.0)
+    assert ahead.eta([pretrain, pretrain]) == "1:40"  # nothing better is known of pretraining
+    ahead.note(pretrain, 5.0)
+    assert ahead.eta([pretrain, transfer]) == "0:55"
+    rows = [line.split() for line in ahead.table().splitlines()]
+    assert rows == [
+        ["study", "done", "of", "ETA"],
+        ["linear_probe", "0", "8", "3:40"],
+        ["finetune", "1", "8", "5:50"],
+        ["pretrain", "1", "6", "0:25"],
+        ["all", "2", "22", "9:55"],
+    ]
 
 
 def test_a_figure_that_is_no_number_is_left_out_and_the_table_reads_back(tmp_path):

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,10 +13,12 @@ from ml_collections import ConfigDict
 
 from revisit.errors import Interrupted, UserError
 from revisit.scaling import prefixes, results
-from revisit.scaling.axes import START, is_of_model
+from revisit.scaling.axes import START
 from revisit.scaling.grid import PRETRAIN, Run, run_config, transfers_of
+from revisit.scaling.progress import Progress
 from revisit.scaling.results import Result
 from revisit.scaling.tables import write_atomically
+from revisit.training.logs import duration_text
 from revisit.training.modes import RANDOM
 from revisit.training.schedules import to_steps
 
@@ -136,48 +137,15 @@ def make_run(run: Run, runs: Sequence[Run], study: Study) -> Result:
     return result
 
 
-class _Clock:
-    """Guesses how long the runs that are left will take from the time a step took before."""
-
-    def __init__(self, runs: Sequence[Run], study: Study) -> None:
-        self._steps = {run.name: _num_steps(run, study) for run in runs}
-        self._seconds_a_step: dict[tuple, list[float]] = {}
-
-    @staticmethod
-    def _kind(run: Run) -> tuple:
-        """What runs share whose steps take equally long."""
-        model = [(field, value) for field, value in run.settings.items() if is_of_model(field)]
-        return run.transfer, *model
-
-    def note(self, run: Run, seconds: float) -> None:
-        rates = self._seconds_a_step.setdefault(self._kind(run), [])
-        rates.append(seconds / self._steps[run.name])
-
-    def left(self, runs: Sequence[Run]) -> float:
-        """Seconds; a kind of which no run was made yet is taken for the mean of the others."""
-        everything = [rate for rates in self._seconds_a_step.values() for rate in rates]
-        rates = (self._seconds_a_step.get(self._kind(run), everything) for run in runs)
-        return sum(
-            self._steps[run.name] * statistics.fmean(rate)
-            for run, rate in zip(runs, rates, strict=True)
-        )
-
-
 def _num_steps(run: Run, study: Study) -> int:
     config = run_config(study.config, run)
     num_examples = study.engine.count_examples(config)
     return max(1, to_steps(config.train.duration, num_examples, config.train.batch_size))
 
 
-def duration_text(seconds: float) -> str:
-    """61 -> "1:01", 3661 -> "1:01:01"."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
 def make_runs(runs: Sequence[Run], study: Study) -> Iterator[Result]:
-    """Makes those of the runs that aren't finished, and says after each how far the study is.
+    """Makes those of the runs that aren't finished, and says after each how far the study is, and
+    before each pretraining and at the end in a table.
 
     Yields the result of each run that was made.
 
@@ -190,26 +158,25 @@ def make_runs(runs: Sequence[Run], study: Study) -> Iterator[Result]:
     """
     metrics = {transfer.name: transfer.metric for transfer in transfers_of(study.config)}
     left = [run for run in runs if results.load_result(study.workdir, run.name) is None]
-    if len(left) < len(runs):
-        print(f"study: {len(runs) - len(left)} of {len(runs)} runs are finished already")
-    clock = _Clock(left, study)
+    progress = Progress(runs, left, {run.name: _num_steps(run, study) for run in left})
     with stopped_by_signals():
-        while left:
-            run = left[0]
+        for run in left:
+            if run.mode == PRETRAIN or not progress.num_done:
+                print(f"\n{progress.table()}\n", flush=True)
             began = time.monotonic()
             result = make_run(run, runs, study)
             seconds = time.monotonic() - began
-            clock.note(run, seconds)
-            left = left[1:]
+            progress.note(run, seconds)
             metric = metrics.get(run.transfer, "")
             value = result.metrics.get(metric)
             figure = "" if value is None else f"  {metric} {value:.4f}"
             print(
-                f"study: {len(runs) - len(left)} of {len(runs)} runs  {run.name}{figure}"
-                f"  took {duration_text(seconds)}  ETA {duration_text(clock.left(left))}",
+                f"study: {progress.num_done} of {len(runs)} runs  {run.name}{figure}"
+                f"  took {duration_text(seconds)}  ETA {progress.eta()}",
                 flush=True,
             )
             yield result
+    print(f"\n{progress.table()}\n", flush=True)
 
 
 def finished(runs: Sequence[Run], workdir: str) -> list[Result]:
