@@ -229,3 +229,8 @@ def test_two_models_are_too_few_for_a_surface_and_it_says_so(tmp_path):
     page = _read(tmp_path, config, make_results(config, _rosenfeld))
     assert "no surface fitted: 2 model sizes: a surface needs at least 3" in page.text
     assert "depth 18 gains more from data than depth 8" not in page.text  # both gain alike
+
+
+def test_a_share_of_the_way_without_an_interval_has_none():
+    assert report._share_text(findings.Estimate(0.124, -0.001, 0.2)) == "12% (0% to 20%)"
+    assert report._share_text(findings.Estimate(-0.08, np.nan, np.nan)) == "-8%"

@@ -14,6 +14,7 @@ from revisit.scaling import answers, axes, branches, decision, plots, tables
 from revisit.scaling.ablations import compare_sentence
 from revisit.scaling.analysis import Analysis
 from revisit.scaling.axes import DATA_SIZE
+from revisit.scaling.findings import Estimate
 from revisit.scaling.grid import swept_fields, transfers_of
 
 REPORT_FILE = "report.html"
@@ -133,6 +134,12 @@ def _items(sentences: Iterable[str]) -> str:
     return f"<ul>{''.join(f'<li>{html.escape(sentence)}</li>' for sentence in sentences)}</ul>"
 
 
+def _share_text(share: Estimate) -> str:
+    """0.124 of 0.05 to 0.2 -> "12% (5% to 20%)"; the share alone where no interval is known."""
+    value, low, high = (f"{100 * part:.0f}%".replace("-0%", "0%") for part in share)
+    return f"{value} ({low} to {high})" if share.bounded else value
+
+
 def _decision(study: Analysis) -> str:
     costs, target = study.config.get("costs"), study.config.get("target")
     if costs is None:
@@ -148,9 +155,7 @@ def _decision(study: Analysis) -> str:
                 f"{option.cost:,.2f}",
                 units.change(option.gain.value) + units.points,
                 units.interval(option.gain, units.change).removeprefix("80% interval "),
-                f"{option.share.value:.0%} ({option.share.low:.0%} to {option.share.high:.0%})"
-                if option.share
-                else "",
+                _share_text(option.share) if option.share else "",
             )
             for option in decision.options(own, costs, goal)
         ]
