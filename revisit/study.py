@@ -9,6 +9,9 @@ fit.json, branches.csv, the figures as PNG and SVG, and report.html lie in DIR. 
 changes the experiment; what base.modes sets for a mode wins over it. --results=FILE only reports a
 table: made by hand, or of an interrupted study.
 
+Small nets don't fill several cores: on one machine, n parts with a core each (`taskset -c i` before
+the command, --shard=i/n) make more runs an hour than one process with all (1.5 times on 2 cores).
+
 Runs share what they can: one data set on disk, each backbone for all its transfers, and, under a
 constant or staircase schedule, the steps of a shorter run as the beginning of a longer one. With
 config.base.probe.name "sgd_on_features" or "ridge" they share frozen features too; else every epoch

@@ -47,7 +47,10 @@ pre { font-size: .75rem; overflow-x: auto; }
 @media (max-width: 36rem) { table { font-size: .8rem; }
   th, td { padding: .3rem .3rem; white-space: normal; } th { font-size: .75rem; } }
 @media print { body { font-size: 10.5pt; max-width: none; padding: 0; } details { display: none; }
-  figure, table { break-inside: avoid; } }
+  figure, table { break-inside: avoid; } h2, ul, figure { break-after: avoid; }
+  h2 { margin-top: 1.4rem; } figure { margin: .6rem 0; }
+  figure img { width: 60%; } .wide { overflow: visible; } table { font-size: .85em; }
+  th, td { white-space: normal; } }
 """
 
 
