@@ -173,10 +173,11 @@ def test_a_finished_study_is_only_reported_again(tmp_path):
 
 
 def test_another_study_in_the_directory_is_refused(tmp_path):
-    config = make_study()
-    runs.claim(str(tmp_path), config)
+    runs.claim(str(tmp_path), make_study())
+    runs.claim(str(tmp_path), make_study(seeds=(0,)))  # mended before any run was begun
+    (tmp_path / results.RUNS).mkdir()
     with pytest.raises(UserError, match="holds another study: its 'seeds' differs"):
-        runs.claim(str(tmp_path), make_study(seeds=(0,)))
+        runs.claim(str(tmp_path), make_study())
 
 
 def test_a_run_whose_start_is_missing_is_refused(tmp_path):

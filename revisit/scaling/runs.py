@@ -57,7 +57,8 @@ def claim(workdir: str, config: ConfigDict) -> None:
     """
     path = os.path.join(workdir, STUDY_FILE)
     content = json.loads(json.dumps(config.to_dict()))
-    if not os.path.exists(path):
+    has_runs = os.path.isdir(os.path.join(workdir, results.RUNS))  # else there is nothing to mix
+    if not (has_runs and os.path.exists(path)):
         write_atomically(path, lambda file: json.dump(content, file, indent=2))
         return
     with open(path) as file:
