@@ -391,9 +391,10 @@ def test_eight_images_of_voc_are_learned_by_heart(
 ) -> None:
     """Targets, loss, decoding and figures agree: about six minutes on two cores."""
     lists = shared_data("05_voc2012-mini", "VOCdevkit", "VOC2012", "ImageSets", "Segmentation")
-    names = (lists / "train.txt").read_text().split()[:8]
-    (tmp_path / "train.txt").write_text("\n".join(names))
-    source = SourceOptions(manifest=str(tmp_path / "train.txt"), images=str(lists.parents[1]))
+    chosen = tmp_path / "ImageSets" / "Segmentation" / "train.txt"
+    chosen.parent.mkdir(parents=True)
+    chosen.write_text("\n".join((lists / "train.txt").read_text().split()[:8]))
+    source = SourceOptions(manifest=str(chosen), images=str(lists.parents[1]))
     config.task.segment.update({"side": 256, "crop": 257})
     assert _overfit(config, "voc", source, tmp_path) > 0.9
 

@@ -32,7 +32,6 @@ DETECT = {
     "box_crop": 4,
 }
 DENSE = {"output_stride": 8}
-POSE_RATE = {"learning_rate": 0.05}  # suits random weights best of 0.02, 0.05 and 0.1
 
 
 def _transfer(task: dict, metric: str, data: dict, **others: dict) -> dict:
@@ -55,7 +54,7 @@ def _transfers() -> dict:
         "classify": _transfer({"name": "classify", "loss": "softmax"}, "top_1", classes),
         "detect": _transfer({"name": "detect", "detect": DETECT}, "map_50", things),
         "segment": _transfer(segment, "miou", scenes, model=DENSE),
-        "pose": _transfer(pose, "map", people, model=DENSE, schedule=POSE_RATE),
+        "pose": _transfer(pose, "map", people, model=DENSE),
     }
 
 
@@ -69,7 +68,7 @@ def get_config() -> ConfigDict:
         {
             "batch_size": 64,
             "eval_batch_size": 100,
-            "duration": "713 steps",  # 4 epochs of all images: as long for a part of them
+            "duration": "4 epochs",
             "eval_every": "0 steps",
             "save_every": "0 steps",
         }
