@@ -25,7 +25,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from benchmarks import table
-from benchmarks.export_speed import CROP, make_jpegs, make_keras_model, make_run
+from benchmarks.export_speed import CROP, make_decoder, make_jpegs, make_keras_model, make_run
 from revisit.serving import exporter
 from revisit.training.model import LoadedModel, load_model
 
@@ -64,17 +64,6 @@ def _make_grpc_request(port: str, jpegs: tf.Tensor) -> Callable[[], object]:
     return functools.partial(stub.Predict, request)
 
 
-def _make_decoder(loaded: LoadedModel, jpegs: tf.Tensor) -> Callable[[], object]:
-    """Decodes, resizes and crops them all, as a graph does."""
-
-    def decode() -> tf.Tensor:
-        spec = tf.TensorSpec([CROP, CROP, 3], tf.uint8)
-        one = loaded.task.eval_example
-        return tf.map_fn(lambda jpeg: one(jpeg)["image"], jpegs, fn_output_signature=spec)
-
-    return tf.function(decode)
-
-
 def _measure(loaded: LoadedModel, ports: tuple[str, str], batch_size: int) -> None:
     jpegs = make_jpegs(batch_size)
     pixels = tf.random.stateless_uniform([batch_size, CROP, CROP, 3], (0, 0), -1.0, 1.0)
@@ -82,7 +71,7 @@ def _measure(loaded: LoadedModel, ports: tuple[str, str], batch_size: int) -> No
         "REST": _make_rest_request(ports[0], jpegs),
         "gRPC": _make_grpc_request(ports[1], jpegs),
         "Keras": functools.partial(make_keras_model(loaded).predict_on_batch, pixels),
-        "decoding": _make_decoder(loaded, jpegs),
+        "decoding": make_decoder(loaded, jpegs),
     }
     times = dict(zip(ways, table.seconds(list(ways.values()), REQUESTS[batch_size])))
     for way, kept in times.items():

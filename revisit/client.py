@@ -14,7 +14,7 @@ from absl import flags
 
 from revisit import cli
 from revisit.errors import UserError
-from revisit.serving.pictures import draw
+from revisit.serving.pictures import draw, set_upright
 from revisit.serving.predictors import (
     ImageRefusedError,
     Outputs,
@@ -40,7 +40,7 @@ _TIMEOUT = flags.DEFINE_float(
 
 def _read_image(path: str) -> bytes:
     try:
-        return pathlib.Path(path).read_bytes()
+        return set_upright(pathlib.Path(path).read_bytes())
     except OSError as error:
         raise UserError(f"cannot read the image {path!r}: {error.strerror}") from error
 

@@ -1,4 +1,5 @@
-"""Writes a trained backbone as a file of another library.
+"""Writes a trained backbone as a file of another library; whole models, with their heads, are
+revisit.export's.
 
 python -m revisit.convert --model=WORKDIR --to=keras --out=backbone.keras         # Keras 3
 python -m revisit.convert --model=models/NAME --to=safetensors --out=backbone.safetensors  # torch
@@ -7,7 +8,7 @@ python -m revisit.convert --model=WORKDIR --to=onnx --out=backbone.onnx
 python -m revisit.convert --model=WORKDIR --to=tflite --out=backbone.tflite
 
 The other way, revisit.train starts from a file, --init=FILE.safetensors, .keras or .h5, or from
---init=keras.applications.ResNet50; revisit/models/formats.py says what they may hold.
+--init=keras.applications.ResNet50; revisit/models/readers.py says what they may hold.
 """
 
 import os
@@ -34,7 +35,8 @@ def main(argv: Sequence[str]) -> None:
         raise UserError("--model=DIR (a run, or an exported model) and --out=FILE must be given")
 
     cli.import_tensorflow()
-    from revisit.models.formats import WRITERS, Network, conventions_of
+    from revisit.models.formats import conventions_of
+    from revisit.models.writers import WRITERS, Network
     from revisit.serving.backbones import load_bare_backbone
 
     backbone, config = load_bare_backbone(_MODEL.value)

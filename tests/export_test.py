@@ -72,15 +72,29 @@ def test_a_server_without_our_code_gives_the_same_labels(finished_run, tmp_path,
 def test_a_trained_model_is_exported_with_its_figures(tiny_config, tmp_path):
     config = tiny_config()
     train(config, "pretrain", str(tmp_path / "run"))
-    exported = door("export", f"--workdir={tmp_path / 'run'}", f"--out={tmp_path / 'models'}")
+    (tmp_path / "models" / "0").mkdir(parents=True)
+    options = ["--pyramid", "--weights_dtype=bfloat16", "--license=CC0-1.0", "--keep=1"]
+    arguments = [f"--workdir={tmp_path / 'run'}", f"--out={tmp_path / 'models'}"]
+    exported = door("export", *arguments, *options)
     assert exported.returncode == 0, exported.stderr
+    assert [path.name for path in (tmp_path / "models").iterdir()] == ["1"]
     card = (tmp_path / "models" / "1" / "model_card.md").read_text()
+    assert "- model: CC0-1.0" in card
+    assert "bfloat16 weights" in card
     assert "| loss | " in card
     thresholds = list(csv.DictReader((tmp_path / "models/1/assets/thresholds.csv").open()))
     assert [row["class"] for row in thresholds] == list(
         load_model(str(tmp_path / "run")).taxonomy.names
     )
     assert all(0 <= float(row["threshold"]) <= 1 for row in thresholds)
+    model = tf.saved_model.load(str(tmp_path / "models" / "1"))
+    image = tf.io.encode_png(tf.zeros([32, 32, 3], tf.uint8))[tf.newaxis]
+    answer = model.signatures["serving_default"](image_bytes=image)
+    (class_ids,), (given,) = answer["class_ids"].numpy(), answer["thresholds"].numpy()
+    expected = [float(thresholds[class_id]["threshold"]) for class_id in class_ids]
+    np.testing.assert_allclose(given, expected, rtol=1e-6)
+    pyramid = model.signatures["features"](image_bytes=image)
+    assert set(pyramid) == {"features", "c2", "c3", "c4", "c5"}
     assert "- records: {'train': 96, 'validation': 40} (all of each split)" in card
 
 

@@ -12,8 +12,10 @@ import tf_keras
 from ml_collections import ConfigDict
 
 from revisit.errors import UserError
-from revisit.models.formats import READERS, WRITERS, Conventions, Network
+from revisit.models.formats import Conventions
+from revisit.models.readers import READERS
 from revisit.models.resnet import ResNet
+from revisit.models.writers import WRITERS, Network
 from revisit.training.model import load_backbone
 
 SIZE = 65

@@ -4,10 +4,10 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from revisit.errors import UserError
-from revisit.serving.pictures import draw
+from revisit.serving.pictures import draw, set_upright
 
 
 def encode(pixels):
@@ -53,6 +53,35 @@ def test_limbs_join_the_keypoints_that_were_found():
     rows, columns = np.nonzero(drawn)
     assert (rows.min(), rows.max()) == (57, 163)  # and round joints at both ends
     assert columns.max() <= 103
+
+
+# EXIF's orientation -> what makes the stored pixels upright (CIPA DC-008, "Orientation").
+UPRIGHT = {
+    1: lambda pixels: pixels,
+    2: np.fliplr,
+    3: lambda pixels: np.rot90(pixels, 2),
+    4: np.flipud,
+    5: lambda pixels: pixels.swapaxes(0, 1),
+    6: lambda pixels: np.rot90(pixels, -1),
+    7: lambda pixels: np.rot90(pixels, 2).swapaxes(0, 1),
+    8: np.rot90,
+}
+
+
+@pytest.mark.parametrize("orientation", UPRIGHT)
+def test_what_exif_turns_is_set_upright(orientation):
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 6, 3), np.uint8)
+    exif, file = Image.Exif(), io.BytesIO()
+    exif[ExifTags.Base.Orientation] = orientation
+    Image.fromarray(pixels).save(file, "PNG", exif=exif)
+    upright = Image.open(io.BytesIO(set_upright(file.getvalue())))
+    np.testing.assert_array_equal(np.asarray(upright), UPRIGHT[orientation](pixels))
+    assert set(upright.getexif().values()) <= {1}
+
+
+@pytest.mark.parametrize("image", [GRAY, GRAY[:60], b"", b"just words"])
+def test_bytes_that_nothing_turns_are_sent_as_they_are(image):
+    assert set_upright(image) == image
 
 
 def test_an_image_that_pillow_cannot_read_is_named():

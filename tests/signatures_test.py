@@ -4,8 +4,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from data_prep.builder import BuildOptions, build
+from data_prep.pipeline import PlanOptions
+from data_prep.sources.source import SourceOptions
 from revisit.data import images
+from revisit.data.input import eval_batches
+from revisit.data.records import read_dataset
 from revisit.serving.signatures import make_signatures
+from revisit.tasks import make_task
 from revisit.training.model import forward, load_model
 
 
@@ -139,6 +145,26 @@ def test_bad_bytes_fail_their_request_and_not_the_next(signatures, encoded, bad)
     with pytest.raises(tf.errors.InvalidArgumentError):
         signatures["serving_default"](tf.constant([encoded[0], truncated if bad is None else bad]))
     assert signatures["serving_default"](tf.constant(encoded[:1]))["scores"].shape[0] == 1
+
+
+def test_records_of_real_files_are_served_as_evaluations_own_batches(
+    loaded, signatures, shared_data, tmp_path
+):
+    folder = shared_data("10_jpeg-zoo")
+    paths = [path.relative_to(folder) for path in sorted(folder.rglob("*.*p*g"))]
+    (tmp_path / "labels.csv").write_text(
+        "path,labels,split\n" + "".join(f"{path},car,train\n" for path in paths)
+    )
+    source = SourceOptions(manifest=str(tmp_path / "labels.csv"), images=str(folder))
+    build(BuildOptions("manifest", source, str(tmp_path / "data"), PlanOptions(), 1.0, 1), {})
+    dataset = read_dataset(str(tmp_path / "data"))
+    prepare = make_task(loaded.config, dataset).prepare
+    (batch,) = eval_batches(dataset, "train", prepare, dataset.num_examples("train"))
+    expected = forward(loaded.backbone, loaded.head, {"image": batch["image"]}, False, False)
+    records = tf.data.TFRecordDataset([shard.path for shard in dataset.shards["train"]])
+    served = signatures["examples"](tf.stack(list(records)))
+    assert len(served["features"]) > 50
+    np.testing.assert_allclose(served["features"], expected["features"], atol=1e-5, rtol=1e-5)
 
 
 def test_real_files_of_all_kinds_are_served_as_they_are_evaluated(loaded, signatures, shared_data):

@@ -1,7 +1,7 @@
 r"""Open Images, V4 to V7: its CSV files, told from each other by their columns, in any number.
 
     --source=open_images --images='oi/train_*' --taxonomy=oi/bbox_labels_600_hierarchy.json \
-        --manifest='oi/*-labels.csv,oi/*-bbox.csv,oi/*-class-descriptions.csv,oi/*-rotation.csv'
+        --manifest='oi/*labels.csv,oi/*-bbox.csv,oi/*-class-descriptions.csv,oi/*-rotation.csv'
 
     columns                                    what it gives
     ImageID,Source,LabelName,Confidence        labels of whole images

@@ -1,10 +1,11 @@
-"""An exported model's answer drawn over the image that was asked about: boxes, masks, skeletons."""
+"""Images before and after an exported model is asked: set upright, and drawn over."""
 
 import io
+import struct
 from collections.abc import Callable
 
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image, ImageOps
 
 from revisit.data.drawing import Label, draw_boxes
 from revisit.errors import UserError
@@ -13,6 +14,22 @@ from revisit.serving.predictors import Outputs
 SHOWN_SCORE = 0.5  # boxes below are left out
 SHOWN_KEYPOINT_SCORE = 0.2  # and keypoints
 OPACITY = 0.6  # of a mask's colors
+
+
+def set_upright(image: bytes) -> bytes:
+    """What EXIF turns is turned, as data_prep.build does it: the graph's decoders don't read EXIF.
+
+    All other bytes are given back as they came, also those that Pillow can't read.
+    """
+    try:
+        picture = Image.open(io.BytesIO(image))
+        if picture.getexif().get(ExifTags.Base.Orientation, 1) == 1:
+            return image
+        turned = io.BytesIO()
+        ImageOps.exif_transpose(picture).convert("RGB").save(turned, "PNG")
+    except (OSError, SyntaxError, ValueError, struct.error):
+        return image  # the model says what is wrong with it
+    return turned.getvalue()
 
 
 def draw_found_boxes(picture: np.ndarray, outputs: Outputs) -> np.ndarray:

@@ -9,7 +9,8 @@ from ml_collections import ConfigDict
 
 from revisit.data.taxonomy import Taxonomy
 from revisit.errors import UserError
-from revisit.models.formats import Conventions, conventions_of, find_reader
+from revisit.models.formats import Conventions, conventions_of
+from revisit.models.readers import find_reader
 from revisit.models.resnet import make_resnet
 from revisit.tasks import Task, make_task
 from revisit.tasks.task import Batch
@@ -114,7 +115,7 @@ def load_backbone(init: str, backbone: keras.Model, model: ConfigDict) -> str:
     """Assigns a backbone's variables from what --init names; says what was loaded.
 
     Args:
-      init: a run's workdir, a checkpoint, or what revisit.models.formats reads.
+      init: a run's workdir, a checkpoint, or what revisit.models.readers reads.
       backbone: of the shape that the weights have.
       model: `config.model`, of which the backbone was made.
 
