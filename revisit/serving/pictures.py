@@ -9,11 +9,11 @@ from PIL import ExifTags, Image, ImageOps
 
 from revisit.data.drawing import Label, draw_boxes
 from revisit.errors import UserError
+from revisit.evaluation.segmentation import paint_classes
 from revisit.serving.predictors import Outputs
 
 SHOWN_SCORE = 0.5  # boxes below are left out
 SHOWN_KEYPOINT_SCORE = 0.2  # and keypoints
-OPACITY = 0.6  # of a mask's colors
 
 
 def set_upright(image: bytes) -> bytes:
@@ -47,13 +47,7 @@ def draw_found_boxes(picture: np.ndarray, outputs: Outputs) -> np.ndarray:
 def draw_found_mask(picture: np.ndarray, outputs: Outputs) -> np.ndarray:
     """ "mask_bytes", a gray PNG of class ids in the picture's pixels, 0 being no class."""
     classes = np.asarray(Image.open(io.BytesIO(outputs["mask_bytes"])))  # [H, W] uint8
-    hues = (classes.astype(int) * 97 % 256).astype(np.uint8)  # neighbours far from each other
-    full = np.full_like(hues, 255)
-    colors = np.asarray(
-        Image.merge("HSV", [Image.fromarray(each) for each in (hues, full, full)]).convert("RGB")
-    )
-    shown = OPACITY * (classes > 0)[..., np.newaxis]
-    return np.round(picture + shown * (colors - picture.astype(float))).astype(np.uint8)
+    return paint_classes(picture, classes)
 
 
 def draw_found_skeleton(picture: np.ndarray, outputs: Outputs) -> np.ndarray:

@@ -23,7 +23,6 @@ from revisit.models import deeplab
 from revisit.tasks.task import Batch, Outputs, Rows, Task
 
 LEAST_PROBABILITY = 1e-30  # of a class, where several views are averaged
-OPACITY = 0.6  # of the colors that are drawn over a picture
 
 
 class SegmentMetric:
@@ -194,13 +193,6 @@ def _predict(config: ConfigDict) -> Callable[[Callable[[Batch], Outputs], Batch]
     return predict
 
 
-def _paint(pixels: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Pictures [N, H, W, 3] uint8 with VOC's color of each pixel's class, but for background."""
-    colors = segmentation.voc_palette()[classes]
-    painted = pixels + OPACITY * (classes > 0)[..., np.newaxis] * (colors - pixels.astype(float))
-    return np.round(painted).astype(np.uint8)
-
-
 def _draw(classes: tuple[str, ...]) -> Callable[[Batch, Outputs | None], np.ndarray]:
     """Image and truth, and prediction where there is one, side by side; names under them."""
 
@@ -214,7 +206,7 @@ def _draw(classes: tuple[str, ...]) -> Callable[[Batch, Outputs | None], np.ndar
         if outputs is not None:
             logits = deeplab.resize(outputs["logits"], pixels.shape[1])
             masks["predicted"] = tf.argmax(logits, axis=-1).numpy()
-        painted = [_paint(pixels, mask) for mask in masks.values()]
+        painted = [segmentation.paint_classes(pixels, mask) for mask in masks.values()]
         words = [
             [named(prefix, mask[index]) for prefix, mask in masks.items()]
             for index in range(len(pixels))
