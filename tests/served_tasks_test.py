@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from tensorflow_serving.apis import prediction_log_pb2
 
 from configs import default
 from data_prep.builder import BuildOptions, build
@@ -24,6 +25,7 @@ from data_prep.sources.source import SourceOptions
 from revisit.data.records import KEYPOINTS
 from revisit.serving.exporter import export
 from revisit.serving.predictors import ImageRefusedError, Outputs, make_predictor
+from revisit.serving.warmup import WARMUP_PATH
 from revisit.training import loop, modes
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
@@ -292,6 +294,23 @@ def test_bad_bytes_fail_the_batch_that_holds_them_in_every_signature(
         with pytest.raises(tf.errors.InvalidArgumentError):
             ask(name, [good, bad, good])
         assert ask(name, [good, good]) == 2
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_warmup_request_runs(models: pathlib.Path, task: str) -> None:
+    version = models / task / "1"
+    loaded = tf.saved_model.load(str(version))
+    records = tf.data.TFRecordDataset(str(version / WARMUP_PATH)).as_numpy_iterator()
+    logs = [prediction_log_pb2.PredictionLog.FromString(record) for record in records]
+    requests = [log.predict_log.request for log in logs]
+    for request in requests:
+        given = {name: tf.make_ndarray(value) for name, value in request.inputs.items()}
+        inputs = {name: tf.constant(value) for name, value in given.items()}
+        outputs = loaded.signatures[request.model_spec.signature_name](**inputs)
+        assert {len(value) for value in outputs.values()} == {
+            len(value) for value in given.values()
+        }
+    assert {each.model_spec.signature_name for each in requests} == loaded.signatures.keys()
 
 
 def as_feature(image: bytes) -> tf.train.Feature:
