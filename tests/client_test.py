@@ -212,7 +212,7 @@ def test_a_version_that_is_no_model_is_named(tmp_path):
 
 
 def test_objects_are_printed_with_their_boxes_and_nothing_of_score_zero():
-    found = {"scores": [0.9, 0.0], "names": ["1", "2"], "titles": ["cat", "dog"]}
+    found = {"scores": [0.9, 0.0004], "names": ["1", "2"], "titles": ["cat", "dog"]}
     lines = format_labels({**found, "boxes": [[1.2, 2, 30, 40.6], [0, 0, 1, 1]]}).splitlines()
     assert [line.split() for line in lines] == [
         ["score", "name", "title", "ymin", "xmin", "ymax", "xmax"],

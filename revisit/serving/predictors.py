@@ -24,6 +24,7 @@ Outputs = dict[str, Any]
 Predictor = Callable[[bytes], Outputs]
 
 MAX_ROWS = 20  # of an image that are printed
+LEAST_SCORE = 0.0005  # of a row: one that is less would be printed as 0.000
 
 
 class ImageRefusedError(UserError):
@@ -209,7 +210,7 @@ def format_labels(outputs: Outputs) -> str:
         for heading, (name, form) in COLUMNS.items()
         if name in outputs
     }
-    found = [score > 0 for score in outputs["scores"]]
+    found = [score >= LEAST_SCORE for score in outputs["scores"]]
     cells = itertools.compress(zip(*columns.values(), strict=True), found)
     rows = [tuple(columns), *itertools.islice(cells, MAX_ROWS)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
