@@ -79,7 +79,7 @@ def test_eight_images_of_coco_are_learned_by_heart(shared_data, tmp_path):
     sizes = {"anchor_sizes": (24.0, 48.0, 96.0, 192.0), "proposals": 64}
     config = _config(tmp_path / "data", 256, 256, **sizes)
     config.task.detect.update({"rpn_samples": 128, "box_samples": 32})
-    config.train.duration = "200 steps"
+    config.train.duration = "400 steps"
     figures = _train(config, tmp_path / "run")
     assert figures["num_examples"] == NUM_IMAGES
     assert figures["map_50"] > 0.9
