@@ -1,17 +1,21 @@
 """What TensorFlow Datasets offers for the same job: a builder whose Beam pipeline writes."""
 
 import csv
+import io
 import os
 from typing import Any
 
 import apache_beam as beam
 import tensorflow_datasets as tfds
+from PIL import Image
 
 
 def _example(row: tuple[str, str, str], folder: str) -> tuple[str, dict[str, Any]]:
     id_, path, labels = row
     with open(os.path.join(folder, path), "rb") as file:
-        return id_, {"id": id_, "image": file.read(), "labels": labels.split(";")}
+        encoded = file.read()
+    Image.open(io.BytesIO(encoded)).load()  # a broken one stops the build
+    return id_, {"id": id_, "image": encoded, "labels": labels.split(";")}
 
 
 class Photographs(tfds.core.BeamBasedBuilder):

@@ -4,8 +4,11 @@ import contextlib
 import errno
 import hashlib
 import logging
+import multiprocessing.util
 import os
 import re
+import shutil
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -136,6 +139,20 @@ _DEFAULTS = {
 }
 
 
+@contextlib.contextmanager
+def _temporary_files() -> Iterator[None]:
+    """Has Beam put what it leaves behind of each pipeline where it is removed."""
+    # Multiprocessing keeps a directory of sockets for the life of the process: not inside ours.
+    multiprocessing.util.get_temp_dir()
+    directory = tempfile.mkdtemp(prefix="data_prep-")
+    former, tempfile.tempdir = tempfile.tempdir, directory
+    try:
+        yield
+    finally:
+        tempfile.tempdir = former
+        shutil.rmtree(directory, ignore_errors=True)  # a thread of Beam may still be at work
+
+
 def run_pipeline(transform: beam.PTransform, beam_options: dict[str, Any]) -> None:
     """Runs a transform that begins a pipeline, to its end.
 
@@ -151,7 +168,8 @@ def run_pipeline(transform: beam.PTransform, beam_options: dict[str, Any]) -> No
     _ = pipeline | transform
     logging.getLogger(_WORKER_LOGGER).setLevel(logging.CRITICAL)
     try:
-        pipeline.run().wait_until_finish()
+        with _temporary_files():
+            pipeline.run().wait_until_finish()
     except Exception as error:
         mistake = _user_error(error)
         if mistake is None:

@@ -27,7 +27,7 @@ from revisit.data import records
 from revisit.data.taxonomy import save_taxonomy
 from revisit.errors import UserError
 
-VERSION = "1.1.0"  # of what this code makes of the same inputs; part of every plan
+VERSION = "1.2.0"  # of what this code makes of the same inputs; part of every plan
 
 Plan = Mapping[str, Any]
 

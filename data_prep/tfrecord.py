@@ -4,6 +4,7 @@ A record is its length (8 bytes), the masked CRC of the length, its bytes, and t
 Source: tensorflow/core/lib/io/record_writer.h.
 """
 
+import collections
 import struct
 from collections.abc import Iterator
 from typing import Any
@@ -54,13 +55,15 @@ def _parts(message: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def read_features(record: bytes) -> dict[str, bytes]:
-    """Feature name -> its list as it is packed, of a tf.train.Example that `encode_record` made."""
-    features = {}
+    """Feature name -> its list as it is packed, of a tf.train.Example that `encode_record` made:
+    an empty list is b"" under any name."""
+    features: dict[str, bytes] = collections.defaultdict(bytes)
     for _, message in _parts(record):
         for _, entry in _parts(message):
             name, value = (part for _, part in _parts(entry))
-            lists = [values for _, inner in _parts(value) for _, values in _parts(inner)]
-            features[name.decode()] = lists[0] if lists else b""
+            (features[name.decode()],) = (
+                values for _, inner in _parts(value) for _, values in _parts(inner)
+            )
     return features
 
 

@@ -2,7 +2,8 @@
 
 import os
 import pathlib
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,16 @@ os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def temporary_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What libraries leave behind, above all those of processes that a test kills, goes with the
+    tests."""
+    tmp_path_factory.getbasetemp()  # of which pytest keeps the last ones: not inside ours
+    with tempfile.TemporaryDirectory(prefix="tests-", ignore_cleanup_errors=True) as directory:
+        os.environ["TMPDIR"] = tempfile.tempdir = directory
+        yield
 
 
 @pytest.fixture

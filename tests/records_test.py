@@ -84,24 +84,45 @@ def test_lists_of_a_batch_are_padded_to_the_longest():
     assert labels["confidence"].numpy().tolist() == [[1.0, 0.25, 1.0], [0.5, 0.0, 0.0]]
 
 
-def test_confidences_that_are_all_1_take_no_bytes():
-    sure, unsure = make_example(), make_example()
-    sure["labels"] = {**sure["labels"], "confidence": [1.0, 1.0, 1.0]}
-    encoded = [records.encode_record(each, Contents()) for each in (sure, unsure)]
-    assert len(encoded[1]) - len(encoded[0]) >= 3 * 4
-    labels = records.parse_record(tf.constant(encoded), Contents())["labels"]
-    assert labels["confidence"].numpy().tolist() == [[1.0, 1.0, 1.0], [1.0, 0.25, 1.0]]
-    alone = records.parse_record(tf.constant(encoded[:1]), Contents())["labels"]
-    assert alone["confidence"].numpy().tolist() == [[1.0, 1.0, 1.0]]
-    single = records.parse_record(encoded[0], Contents())["labels"]
-    assert single["confidence"].numpy().tolist() == [1.0, 1.0, 1.0]
+def parse_confidences(*confidences):
+    labels = {**make_example()["labels"], "positive": range(len(confidences))}
+    labels["confidence"] = confidences
+    encoded = records.encode_record({**make_example(), "labels": labels}, Contents())
+    return records.parse_record(encoded, Contents())["labels"]["confidence"].numpy()
 
 
-def test_30_closed_labels_of_18291_classes_take_less_than_200_bytes():
+def test_confidences_in_hundredths_are_exact():
+    hundredths = np.arange(1, 101) / 100
+    assert np.array_equal(parse_confidences(*hundredths), hundredths.astype(np.float32))
+
+
+def test_an_image_without_labels_has_no_confidences():
+    assert parse_confidences().shape == (0,)
+
+
+def test_other_confidences_are_rounded_to_a_step_but_never_to_0():
+    given = np.random.default_rng(0).uniform(0, 1, 1000)
+    assert np.abs(parse_confidences(*given) - np.maximum(given, 0.005)).max() <= 0.0025 + 1e-7
+    assert parse_confidences(1e-9, 1 - 1e-9).tolist() == [np.float32(0.005), 1.0]
+
+
+@pytest.mark.parametrize("confidence", [1.0, 0.9])
+def test_30_closed_labels_of_18291_classes_take_less_than_200_bytes(confidence):
     ids = np.sort(np.random.default_rng(0).choice(18_291, 30, replace=False))
-    labels = {"leaf": ids[:5], "positive": ids, "confidence": [1.0] * 30, "negative": []}
+    labels = {"leaf": ids[:5], "positive": ids, "confidence": [confidence] * 30, "negative": []}
     record = records.encode_record({"id": "", "image": b"", "labels": labels}, Contents())
-    assert len(record) < 200  # with the names of all fields
+    example = tf.train.Example.FromString(record)
+    for name in ("id", "image"):
+        del example.features.feature[name]
+    assert 150 < example.ByteSize() < 200  # with the names of the fields
+
+
+def test_empty_lists_take_nothing():
+    example = tf.train.Example.FromString(records.encode_record(make_example(), EVERYTHING))
+    names = set(example.features.feature)
+    assert "labels/leaf" in names
+    assert "labels/negative" not in names
+    assert not any(name.startswith("people/") for name in names)
 
 
 def test_lists_of_a_record_keep_their_shapes_in_a_graph():
@@ -122,6 +143,8 @@ def test_the_layout_is_tfds_own(contents):
     features = records.make_features(contents)
     encoded = records.encode_record(make_example(), contents)
     decoded = features.deserialize_example(encoded)
+    assert decoded["labels"]["confidence"].numpy().tolist() == [200, 50, 200]  # of 200
+    assert decoded["labels"]["negative"].shape == (0,)
     assert decoded["image"].shape == (5, 7, 3)
     assert decoded["labels"]["positive"].numpy().tolist() == [0, 3, 300]
     if contents.objects:
@@ -182,6 +205,18 @@ def test_a_half_built_data_set_is_never_read(tmp_path):
     (tmp_path / "dataset_info.json").unlink()
     (tmp_path / "plan.json").write_text("{}")
     with pytest.raises(UserError, match="is half-built: run its data_prep.build command again"):
+        records.read_dataset(tmp_path)
+
+
+def test_records_laid_out_in_another_way_are_not_read(tmp_path):
+    write_dataset(tmp_path)
+    features = dict(records.make_features(Contents()))
+    features["labels"] = {
+        **features["labels"],
+        "confidence": tfds.features.Sequence(np.float32),
+    }
+    tfds.features.FeaturesDict(features).save_config(str(tmp_path))
+    with pytest.raises(UserError, match="was built by another version of data_prep.*build it agai"):
         records.read_dataset(tmp_path)
 
 

@@ -9,7 +9,8 @@ nested random subsets:
     labels/
       leaf        [n] int64 class ids as given
       positive    [p] int64 class ids, ascending, closed over ancestors
-      confidence  [p] float32 in (0, 1], one for each of `positive`; on disk none where all are 1
+      confidence  [p] float32 in (0, 1], one for each of `positive`; on disk a byte each, uint8 in
+                  steps of 1/200: hundredths are exact, and what is below a step is one step
       negative    [m] int64 verified to be absent, ascending, closed over descendants
       truth       [t] int64 the clean truth, closed over ancestors (optional)
     objects/    (optional, one entry an object)
@@ -28,10 +29,8 @@ nested random subsets:
       area          [P] float32 pixels of `image`, as of objects
       is_crowd      [P] bool; many people, without keypoints
 
-With 5 leaves and 30 closed labels of 18,291 classes, all of a record but its id and image takes
-195 bytes, names of the fields included; 318 where confidences are not all 1, which take 4 bytes
-each: an ancestor's could be found again only with the taxonomy at hand. benchmarks.prep_speed has
-both.
+Lists that are empty take nothing, not even their name. So the labels of an image take less than
+200 bytes where 5 leaves are closed to 30 of 18,291 classes (benchmarks.prep_speed).
 
 A directory holds `revisit-<split>.tfrecord-00000-of-00008`, `features.json`, `dataset_info.json`,
 `metadata.json` (TFDS's), `taxonomy.json`, `rejects.csv` and `duplicates.csv` (near duplicates: see
@@ -92,7 +91,9 @@ LIMBS = (
     + ((5, 11), (6, 12), (11, 12), (11, 13), (13, 15), (12, 14), (14, 16))
 )
 
-_INTEGERS, _FLOATS, _BYTES, _BOOLEANS = "int64", "float32", "bytes", "bool"
+CONFIDENCE_STEPS = 200  # in 1; a byte has room for 255, but tenths and hundredths shall be exact
+
+_INTEGERS, _FLOATS, _BYTES, _BOOLEANS, _SHARES = "int64", "float32", "bytes", "bool", "share"
 
 
 class Contents(NamedTuple):
@@ -121,7 +122,7 @@ _FIELDS = {
     "image": _Field(_BYTES, None),
     "labels/leaf": _SCALARS,
     "labels/positive": _SCALARS,
-    "labels/confidence": _NUMBERS,
+    "labels/confidence": _Field(_SHARES, None),
     "labels/negative": _SCALARS,
 }
 _OPTIONAL_FIELDS = {
@@ -180,7 +181,7 @@ def make_features(contents: Contents) -> tfds.features.FeaturesDict:
     labels = {
         "leaf": features.Sequence(np.int64),
         "positive": features.Sequence(np.int64),
-        "confidence": features.Sequence(np.float32),
+        "confidence": features.Tensor(shape=(None,), dtype=np.uint8, encoding="bytes"),
         "negative": features.Sequence(np.int64),
     }
     if contents.truth:
@@ -220,14 +221,19 @@ def _encode_bytes(value: str | bytes) -> bytes:
     return _message(1, _message(1, value.encode() if isinstance(value, str) else value))
 
 
+def _encode_shares(values: Any) -> bytes:
+    steps = np.rint(np.asarray(values, np.float64) * CONFIDENCE_STEPS)
+    return _encode_bytes(np.maximum(steps, 1).astype(np.uint8).tobytes())
+
+
 def _encode_floats(values: Any) -> bytes:
     packed = np.asarray(values, "<f4").tobytes()
-    return _message(2, _message(1, packed) if packed else b"")
+    return _message(2, _message(1, packed)) if packed else b""
 
 
 def _encode_integers(values: Iterable[int]) -> bytes:
     packed = b"".join(_varint(int(value)) for value in values)
-    return _message(3, _message(1, packed) if packed else b"")
+    return _message(3, _message(1, packed)) if packed else b""
 
 
 # The three kinds of tf.train.Feature: field 1 is a BytesList, 2 a FloatList, 3 an Int64List.
@@ -236,15 +242,19 @@ _ENCODERS = {
     _FLOATS: _encode_floats,
     _INTEGERS: _encode_integers,
     _BOOLEANS: _encode_integers,
+    _SHARES: _encode_shares,
 }
 
 
 def _value(example: Mapping[str, Any], name: str) -> Any:
     group, _, key = name.partition("/")
-    value = example[group][key] if key else example[group]
-    if name == "labels/confidence" and all(each == 1 for each in value):
-        return ()  # 4 bytes a label, of which many sources have nothing to say
-    return value
+    return example[group][key] if key else example[group]
+
+
+def _encode_feature(name: str, value: bytes) -> bytes:
+    """An entry of the map from names to values; an empty list has none."""
+    entry = _message(1, name.encode()) + _message(2, value)
+    return _message(1, entry) if value else b""
 
 
 def encode_record(example: Mapping[str, Any], contents: Contents) -> bytes:
@@ -255,10 +265,7 @@ def encode_record(example: Mapping[str, Any], contents: Contents) -> bytes:
       KeyError: a group that `contents` promises is missing.
     """
     features = (
-        _message(
-            1,
-            _message(1, name.encode()) + _message(2, _ENCODERS[field.kind](_value(example, name))),
-        )
+        _encode_feature(name, _ENCODERS[field.kind](_value(example, name)))
         for name, field in _fields(contents).items()
     )
     return _message(1, b"".join(features))
@@ -267,22 +274,19 @@ def encode_record(example: Mapping[str, Any], contents: Contents) -> bytes:
 def _parsing_spec(field: _Field) -> Any:
     import tensorflow as tf
 
-    dtypes = {_BYTES: tf.string, _FLOATS: tf.float32, _INTEGERS: tf.int64, _BOOLEANS: tf.int64}
-    dtype = dtypes[field.kind]
     if field.shape is None:
-        return tf.io.FixedLenFeature((), dtype)
+        return tf.io.FixedLenFeature((), tf.string)
+    dtype = tf.float32 if field.kind == _FLOATS else tf.int64  # tf.train.Example has no booleans
     padding = {_FLOATS: 0.0, _INTEGERS: -1, _BOOLEANS: 0}[field.kind]
     return tf.io.FixedLenSequenceFeature(field.shape, dtype, True, padding)
 
 
-def _restore_confidence(positive: "tf.Tensor", stored: "tf.Tensor") -> "tf.Tensor":
-    """[..., p]: 1 for every positive of a record that stores none."""
+def _decode_shares(stored: "tf.Tensor", length: "tf.Tensor") -> "tf.Tensor":
+    """[...] string -> [..., length] float32, padded with 0."""
     import tensorflow as tf
 
-    missing = tf.shape(positive)[-1] - tf.shape(stored)[-1]
-    stored = tf.pad(stored, [[0, 0]] * (stored.shape.rank - 1) + [[0, missing]])
-    is_sure = tf.reduce_all(stored == 0, axis=-1, keepdims=True) & (positive >= 0)
-    return tf.where(is_sure, 1.0, stored)
+    steps = tf.io.decode_raw(stored, tf.uint8, fixed_length=length + 1)  # which may not be 0
+    return tf.cast(steps[..., :length], tf.float32) / CONFIDENCE_STEPS
 
 
 def parse_record(serialized: "tf.Tensor", contents: Contents) -> dict[str, Any]:
@@ -300,7 +304,7 @@ def parse_record(serialized: "tf.Tensor", contents: Contents) -> dict[str, Any]:
     specs = {name: _parsing_spec(field) for name, field in fields.items()}
     record: dict[str, Any] = {}
     for name, value in tf.io.parse_example(serialized, specs).items():
-        if fields[name].kind == _BOOLEANS:  # tf.train.Example has no booleans
+        if fields[name].kind == _BOOLEANS:
             value = tf.cast(value, tf.bool)
         group, _, key = name.partition("/")
         if key:
@@ -308,7 +312,7 @@ def parse_record(serialized: "tf.Tensor", contents: Contents) -> dict[str, Any]:
         else:
             record[group] = value
     labels = record["labels"]
-    labels["confidence"] = _restore_confidence(labels["positive"], labels["confidence"])
+    labels["confidence"] = _decode_shares(labels["confidence"], tf.shape(labels["positive"])[-1])
     return record
 
 
@@ -384,13 +388,20 @@ def _shards(directory: tfds.core.Path, split: Mapping[str, Any]) -> tuple[Shard,
     )
 
 
-def _contents(features: Mapping[str, Any]) -> Contents:
-    return Contents(
+def _read_contents(directory: str) -> Contents:
+    features = tfds.features.FeaturesDict.from_config(directory)
+    contents = Contents(
         truth="truth" in features["labels"],
         objects="objects" in features,
         mask="mask" in features,
         people="people" in features,
     )
+    if features.to_json() != make_features(contents).to_json():
+        raise UserError(
+            f"the data set at {directory!r} was built by another version of data_prep, which laid "
+            "out records in another way: build it again, into an empty directory"
+        )
+    return contents
 
 
 def is_built(directory: str | os.PathLike[str]) -> bool:
@@ -412,12 +423,16 @@ def _check_built(directory: tfds.core.Path) -> None:
 
 
 def make_dataset(directory: str | os.PathLike[str], info: Mapping[str, Any]) -> Dataset:
-    """A data set of which all is written but dataset_info.json, whose content `info` is."""
+    """A data set of which all is written but dataset_info.json, whose content `info` is.
+
+    Raises:
+      UserError: its records are laid out in another way than the module says.
+    """
     root = tfds.core.Path(directory)
     return Dataset(
         directory=os.fspath(root),
         taxonomy=taxonomy_lib.load_taxonomy(root / TAXONOMY_FILE),
-        contents=_contents(tfds.features.FeaturesDict.from_config(os.fspath(root))),
+        contents=_read_contents(os.fspath(root)),
         shards={split["name"]: _shards(root, split) for split in info["splits"]},
         metadata=json.loads((root / METADATA_FILE).read_text()),
     )
@@ -427,7 +442,7 @@ def read_dataset(directory: str | os.PathLike[str]) -> Dataset:
     """Reads what a data set says of itself (its records stay on disk).
 
     Raises:
-      UserError: nothing is built there, or the build has not finished.
+      UserError: nothing is built there, the build has not finished, or another version made it.
     """
     root = tfds.core.Path(directory)
     _check_built(root)
