@@ -104,6 +104,8 @@ def _compare_decoding(pictures: Sequence[bytes], directory: str) -> None:
 
     def prepare() -> None:
         shards.report_path(directory, key).unlink(missing_ok=True)
+        # No build replaces a shard, which takes longer: some file systems then flush it at once.
+        pathlib.Path(directory, key.name).unlink(missing_ok=True)
         shards.write_shard(key, [path], source, directory)
 
     decode = _tensorflow_decoder()

@@ -131,11 +131,11 @@ def _scaled(size: tuple[int, int], short_side: int) -> tuple[int, int]:
     return first, second
 
 
-def _draft(image: Image.Image, least: tuple[int, int]) -> None:
-    """Has a JPEG decoded at the coarsest scale that still has `least` pixels: all of its bytes are
-    read, but few of its pixels computed."""
+def _draft(image: Image.Image, least: tuple[int, int], mode: str | None = None) -> None:
+    """Has a JPEG decoded at the coarsest scale that still has `least` pixels, and to no more than
+    `mode` asks for: all of its bytes are read, but few of its pixels computed."""
     if image.format in ("JPEG", "MPO"):
-        image.draft(None, least)
+        image.draft(mode, least)
 
 
 def _upright(image: Image.Image, size: tuple[int, int]) -> Image.Image:
@@ -163,7 +163,7 @@ def _checked(encoded: bytes, options: ImageOptions) -> CheckedImage:
     stored = _scaled((width, height), options.short_side)
     is_kept = stored == (width, height) and _is_plain(image, encoded)
     if is_kept:
-        _draft(image, (2 * SIDE, 2 * SIDE))  # for the thumbnail
+        _draft(image, (2 * SIDE, 2 * SIDE), "L")  # enough for the thumbnail
     elif stored != (width, height):
         longer = 2 * max(stored)  # twice the size, so that what is thrown away can't be seen
         _draft(image, (longer, longer))
