@@ -219,6 +219,7 @@ def main(argv: Sequence[str]) -> None:
     table.header("data_prep on photographs")
     _measure_labels()
     with tempfile.TemporaryDirectory() as scratch:
+        os.environ["TMPDIR"] = scratch  # where TFDS' builder leaves what Beam leaves behind
         _compare_decoding(pictures, f"{scratch}/one_core")
         _compare_tfds(pictures, f"{scratch}/command")
         _compare_memory(f"{scratch}/tiny")

@@ -28,6 +28,7 @@ from data_prep.shards import ShardKey, read_report
 from data_prep.tfrecord import read_features, read_frames, read_ids
 from revisit.data.duplicates import Member, dropped_records, read_duplicates
 from revisit.data.records import Dataset, Shard, count_examples, read_dataset
+from revisit.data.taxonomy import Taxonomy
 from revisit.data.views import take_fraction
 
 _REPORT_JSON, _REPORT_HTML = "report.json", "report.html"
@@ -210,7 +211,7 @@ def _table(rows: Iterable[Iterable[Any]]) -> str:
     return f"<table>{''.join(f'<tr>{row}</tr>' for row in cells)}</table>"
 
 
-def _subset_rows(subsets: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+def _subset_rows(subsets: dict[str, Any], taxonomy: Taxonomy) -> Iterator[tuple[str, ...]]:
     """One column a subset: its figures, then the shares of classes from the most to the least
     frequent."""
     *_, whole = subsets.values()
@@ -225,7 +226,8 @@ def _subset_rows(subsets: dict[str, Any]) -> Iterator[tuple[str, ...]]:
     ranks = np.unique(np.linspace(0, len(names) - 1, _NUM_CLASSES).round().astype(int))
     for name in (names[rank] for rank in ranks):
         shares = (each["images_a_class"][name] / each["images"] for each in subsets.values())
-        yield f"share of {name}", *(f"{share:.3%}" for share in shares)
+        title = taxonomy.titles[taxonomy.ids[name]]
+        yield f"share of {title}", *(f"{share:.3%}" for share in shares)
 
 
 def _split_rows(split: str, of_split: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -245,7 +247,8 @@ def render(dataset: Dataset, report: dict[str, Any]) -> str:
         "<h1>What the data set holds</h1>",
         _table([*rows, ("images/s", f"{report['images_per_second']:,.0f}")]),
         f"<h2>Images a class</h2>{_tail(dataset, split)}",
-        f"<h2>The first records of {split}</h2>{_table(_subset_rows(report['first_records']))}",
+        f"<h2>The first records of {split}</h2>"
+        f"{_table(_subset_rows(report['first_records'], dataset.taxonomy))}",
         f"<h2>Taxonomy</h2>{_table(report['taxonomy'].items())}",
         f"<h2>Rejected</h2>{_table(report['rejects'].items() or [('none', '')])}",
         f"<h2>Near duplicates</h2>{_table(report['duplicates'].items())}",
