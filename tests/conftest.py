@@ -1,5 +1,6 @@
 """What several tests share."""
 
+import multiprocessing.util
 import os
 import pathlib
 import tempfile
@@ -20,6 +21,7 @@ def temporary_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What libraries leave behind, above all those of processes that a test kills, goes with the
     tests."""
     tmp_path_factory.getbasetemp()  # of which pytest keeps the last ones: not inside ours
+    multiprocessing.util.get_temp_dir()  # which it removes itself, later
     with tempfile.TemporaryDirectory(prefix="tests-", ignore_cleanup_errors=True) as directory:
         os.environ["TMPDIR"] = tempfile.tempdir = directory
         yield
