@@ -44,6 +44,7 @@ class Command:
         """Args:
         directory: of the process. arguments: of `python -m`. variables: of its environment.
         """
+        parent = os.getpid()
         self.log = directory / f"output-{time.monotonic_ns()}.txt"
         with open(self.log, "w") as file:
             self.process = subprocess.Popen(
@@ -52,6 +53,7 @@ class Command:
                 env={**environment(), **variables},
                 stdout=file,
                 stderr=subprocess.STDOUT,
+                preexec_fn=lambda: launcher.die_with(parent),  # also when pytest is killed
             )
 
     def wait(self, seconds: float = 400) -> int:

@@ -81,7 +81,8 @@ def environment(addresses: Mapping[str, Sequence[str]], kind: str, index: int) -
     }
 
 
-def _die_with(parent: int) -> None:
+def die_with(parent: int) -> None:
+    """In a child, before its program starts: the kernel kills it when the parent dies."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it died before the line above
         os._exit(1)
@@ -101,7 +102,7 @@ class Process:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
-            preexec_fn=lambda: _die_with(parent),
+            preexec_fn=lambda: die_with(parent),
         )
 
     @property
