@@ -20,10 +20,13 @@ def _launch(directory: pathlib.Path, *arguments: str, workers: int = 2) -> Comma
     return Command(directory, "revisit.launch", f"--workers={workers}", "--", *flags)
 
 
-def _train_alone(directory: pathlib.Path) -> pathlib.Path:
+def _train_alone(
+    directory: pathlib.Path, mode: str = "pretrain", init: str | None = None, **changes: str
+) -> pathlib.Path:
     """The same run on one process: this one."""
     config = runpy.run_path(str(directory / "tiny.py"))["get_config"]()
-    loop.train(modes.resolve(config, "pretrain"), "pretrain", str(directory / "alone"))
+    config.update_from_flattened_dict(changes)
+    loop.train(modes.resolve(config, mode), mode, str(directory / "alone"), init)
     return directory / "alone"
 
 
@@ -87,3 +90,21 @@ def test_workers_score_with_the_same_statistics_that_are_saved(
     figures = read_metrics(str(tmp_path / "run"), "validation", 3)
     assert figures["num_examples"] == 40
     assert report["figures"] == pytest.approx(figures, rel=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("probe", ["ridge", "sgd_on_features"])
+def test_a_probe_of_kept_features_ends_with_the_head_of_one_process(
+    tmp_path: pathlib.Path, tiny_data: dict[str, pathlib.Path], probe: str
+) -> None:
+    write_config(tmp_path / "tiny.py", tiny_data["multi"], duration="6")
+    flags = ("--mode=linear_probe", "--init=random", f"--config.probe.name={probe}")
+    run = _launch(tmp_path, *flags)
+    assert run.wait() == 0, run.output
+    assert "136 of them new" in run.output
+    changes = {"probe.name": probe, "probe.features_dir": str(tmp_path / "others")}
+    alone = _train_alone(tmp_path, "linear_probe", "random", **changes)
+    _assert_close(read_values(tmp_path / "run"), read_values(alone))
+    step = 3 if probe == "ridge" else 6
+    figures = [read_metrics(str(each), "validation", step) for each in (tmp_path / "run", alone)]
+    assert figures[0] == pytest.approx(figures[1], rel=1e-3)

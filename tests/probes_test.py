@@ -12,6 +12,7 @@ from sklearn.linear_model import Ridge
 from revisit.errors import UserError
 from revisit.training import features, loop, modes, probes
 from revisit.training.scoring import score
+from revisit.training.strategies import make_strategy
 
 
 def _train(config: Any, workdir: pathlib.Path, init: str) -> dict[str, float]:
@@ -114,6 +115,18 @@ def test_ridge_runs_as_any_run(
     assert _train(config, tmp_path / "run", str(finished_run)) == figures
     assert len(list((tmp_path / "kept").iterdir())) == 4
     assert not (tmp_path / features.FOLDER).exists()
+
+
+def test_ridge_is_the_same_on_replicas(
+    finished_run: pathlib.Path, probe_config: Callable, tmp_path: pathlib.Path
+) -> None:
+    config, init = probe_config("multi", "ridge"), str(finished_run)
+    resolved = modes.resolve(config, "linear_probe")
+    on_replicas, alone = (
+        loop.train(resolved, "linear_probe", str(tmp_path / name), init, make_strategy(name))
+        for name in ("mirrored", "one_device")
+    )
+    assert on_replicas == pytest.approx(alone, rel=1e-5)
 
 
 def test_few_shots_are_drawn_for_each_class() -> None:

@@ -65,12 +65,14 @@ class Extractor(NamedTuple):
       task: whose evaluation crops are taken.
       backbone: frozen.
       head: with an output "features".
+      distribution: in whose scope both were made.
     """
 
     config: ConfigDict
     task: Task
     backbone: keras.Model
     head: keras.Model
+    distribution: tf.distribute.Strategy
 
 
 def _fingerprint(extractor: Extractor, shard: Shard) -> str:
@@ -114,6 +116,12 @@ def _make_compute(extractor: Extractor) -> Callable[[Shard], np.ndarray]:
         batch = {"image": to_model_range(pixels)}
         return forward(extractor.backbone, extractor.head, batch, False, False)["features"]
 
+    def of_this_process(batch: tf.Tensor) -> np.ndarray:
+        # As a replica, which reads its own statistics: workers that find some files and not others
+        # would else wait for each other.
+        pooled = extractor.distribution.run(pool, args=(batch,))
+        return extractor.distribution.experimental_local_results(pooled)[0].numpy()
+
     def image(serialized: tf.Tensor) -> tf.Tensor:
         encoded = parse_record(serialized, Contents())["image"]
         return extractor.task.eval_example(encoded)["image"]
@@ -121,7 +129,7 @@ def _make_compute(extractor: Extractor) -> Callable[[Shard], np.ndarray]:
     def compute(shard: Shard) -> np.ndarray:
         pixels = tf.data.TFRecordDataset(shard.path).map(image, tf.data.AUTOTUNE)
         batches = pixels.batch(extractor.config.train.eval_batch_size).prefetch(1)
-        return np.concatenate([pool(batch).numpy() for batch in batches])
+        return np.concatenate([of_this_process(batch) for batch in batches])
 
     return compute
 

@@ -630,7 +630,8 @@ def _start(plan: Plan, state: State, init: str | None, logs: Logs) -> int:
 def _read_splits(plan: Plan, state: State, workdir: str, logs: Logs) -> features.Splits:
     beside = os.path.join(os.path.dirname(os.path.abspath(workdir)), features.FOLDER)
     directory = plan.config.probe.features_dir or beside
-    extractor = features.Extractor(plan.config, plan.task, state.backbone, state.head)
+    distribution = plan.strategy.evaluation
+    extractor = features.Extractor(plan.config, plan.task, state.backbone, state.head, distribution)
     splits = features.read_splits(extractor, plan.dataset, plan.shards, directory)
     logs.say(f"features of frozen weights in {directory}, {splits.num_computed:,} of them new")
     return splits
