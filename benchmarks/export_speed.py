@@ -44,7 +44,7 @@ def make_run(workdir: str, depth: int = 18, width: int = 64) -> None:
     task = make_task(config, dataset)
     backbone, head = make_models(config, task)
     models = {"backbone": backbone, "head": head}
-    Checkpoints(workdir, models, keras.optimizers.SGD(), {}, keep_last=1).save(1)
+    Checkpoints(workdir, models, keras.optimizers.SGD(), {}, keep_last=1).snapshot(1)()
 
 
 def make_jpegs(count: int) -> tf.Tensor:

@@ -70,15 +70,16 @@ def _enlarged(drawing: bytes) -> bytes:
     return file.getvalue()
 
 
-def _photographs(directory: str) -> list[bytes]:
+def photographs(directory: str = "") -> list[bytes]:
+    """All JPEG files of a directory; without one, enlarged drawings."""
     if not directory:
         return [_enlarged(each) for each in _drawings()]
     paths = sorted(pathlib.Path(directory).rglob("*.[jJ][pP]*[gG]"))
     return [path.read_bytes() for path in paths]
 
 
-def _write(encoded: Sequence[bytes], root: pathlib.Path) -> None:
-    """The images in a folder a class, as Keras reads them, and as a data set of ours."""
+def write(encoded: Sequence[bytes], root: pathlib.Path) -> None:
+    """Puts images into a folder a class, as Keras reads them, and into data/, a set of ours."""
     lines = ["path,labels"]
     for index, each in enumerate(encoded):
         label = f"class{index % 2}"
@@ -171,7 +172,7 @@ def _seconds(dataset: tf.data.Dataset, setting: Setting) -> float:
 def _compare(encoded: Sequence[bytes], setting: Setting) -> None:
     with tempfile.TemporaryDirectory() as directory:
         root = pathlib.Path(directory)
-        _write(encoded, root)
+        write(encoded, root)
         references = {
             "bare decoding": (_bare(encoded, setting), ">= 0.9"),
             "decoding to the same pixels": (_same_pixels(encoded, setting), ""),
@@ -192,7 +193,7 @@ def main(argv: list[str]) -> None:
     del argv
     table.header("Input, images/s")
     _compare(_drawings(), SMALL)
-    _compare(_photographs(_IMAGES.value), LARGE)
+    _compare(photographs(_IMAGES.value), LARGE)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,19 @@
 """revisit.training.checkpoint: what is damaged is passed over, what is old is removed."""
 
 import pathlib
+import types
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tf_keras as keras
 
 from revisit.training.checkpoint import Checkpoints, Joined, exists, find_checkpoint, named
+from revisit.training.optimizers import create_slots
+
+# Of the run and of the optimizer's settings, not of the model
+SETTINGS = tuple(f"optimizer/{name}" for name in ("decay", "learning_rate", "momentum"))
+OTHERS = ("best/", "save_counter/", "step/", "window/", *SETTINGS)
 
 
 def _model() -> keras.Model:
@@ -24,7 +31,7 @@ def _save_three(directory: pathlib.Path) -> None:
     checkpoints, model = _checkpoints(directory)
     for step in (1, 2, 3):
         model.layers[0].bias.assign([step] * 3)
-        checkpoints.save(step)
+        checkpoints.snapshot(step)()
 
 
 @pytest.mark.parametrize("suffix", ["data-00000-of-00001", "index"])
@@ -40,8 +47,34 @@ def test_a_truncated_checkpoint_is_passed_over_with_a_warning(
     assert model.layers[0].bias.numpy().tolist() == [2, 2, 2]
     assert find_checkpoint(str(tmp_path)).endswith("ckpt-2")
     assert not exists(str(tmp_path), 3)
-    again.save(3)
+    again.snapshot(3)()
     assert exists(str(tmp_path), 3)
+
+
+def test_what_is_written_is_what_was_when_the_copy_was_taken(tmp_path: pathlib.Path) -> None:
+    model, optimizer = _model(), keras.optimizers.legacy.SGD(momentum=0.9)
+    model.build((None, 4))
+    parts = [tf.Variable(tf.zeros([2, n]), name=f"classifier/kernel/part_{n}") for n in (1, 3)]
+    models: dict = {"backbone": model, "head": types.SimpleNamespace(variables=parts)}
+    learned = [*model.variables, *parts]
+    checkpoints = Checkpoints(str(tmp_path), models, optimizer, {}, keep_last=1)
+    create_slots(optimizer, learned)
+    checkpoints.add_slots(optimizer, learned)
+    variables = [*learned, *optimizer.variables()]
+    for step in (3, 7):  # the second copy goes where the first one lies
+        for variable in variables:
+            variable.assign(tf.cast(tf.fill(variable.shape, step), variable.dtype))
+        write = checkpoints.snapshot(step)
+        for variable in variables:
+            variable.assign(tf.zeros_like(variable))
+        write()
+    assert checkpoints.step.numpy() == 7
+    reader = tf.train.load_checkpoint(find_checkpoint(str(tmp_path)))
+    names = [name for name in reader.get_variable_to_shape_map() if "/" in name]
+    values = {name: reader.get_tensor(name) for name in names if "VARIABLE_VALUE" in name}
+    ours = {name: value for name, value in values.items() if not name.startswith(OTHERS)}
+    assert len(ours) == 3 + 3 + 1  # variables, parts joined; their slots; the optimizer's count
+    assert {float(each) for value in ours.values() for each in np.ravel(value)} == {7.0}
 
 
 def test_old_checkpoints_are_removed(tmp_path: pathlib.Path) -> None:
@@ -52,13 +85,11 @@ def test_old_checkpoints_are_removed(tmp_path: pathlib.Path) -> None:
 
 def test_a_process_beside_the_chief_keeps_nothing(tmp_path: pathlib.Path) -> None:
     checkpoints, _ = _checkpoints(tmp_path, keep_last=0)
-    checkpoints.save(5)
+    checkpoints.snapshot(5)()
     assert not list(tmp_path.rglob("ckpt*"))
 
 
 def test_parts_are_named_and_filled_as_one() -> None:
-    import tensorflow as tf
-
     parts = [tf.Variable(tf.zeros([2, n]), name=f"classifier/kernel/part_{n}") for n in (1, 3)]
     joined = named(parts)["classifier/kernel"]
     assert isinstance(joined, Joined)

@@ -136,6 +136,6 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
         if "kernel" not in variable.name:  # else all batch norms and biases would be trivial
             variable.assign(generator.uniform(0.2, 1.0, variable.shape))
     models = {"backbone": backbone, "head": head}
-    Checkpoints(str(workdir), models, keras.optimizers.SGD(), {}, keep_last=1).save(7)
+    Checkpoints(str(workdir), models, keras.optimizers.SGD(), {}, keep_last=1).snapshot(7)()
     (workdir / "metrics.csv").write_text("step,split,name,value\n7,validation,map_macro,0.25\n")
     return workdir

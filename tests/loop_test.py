@@ -17,6 +17,7 @@ from revisit.training.checkpoint import find_checkpoint
 from revisit.training.model import load_model
 from revisit.training.scoring import score
 from revisit.training.strategies import make_strategy
+from tests.cluster_runs import Command, write_config
 
 
 def _values(workdir: pathlib.Path, step: int | None = None) -> dict[str, np.ndarray]:
@@ -141,6 +142,22 @@ def test_several_steps_a_call_end_with_the_same_weights(
         np.testing.assert_allclose(values, _values(pretrained[0])[name], rtol=1e-3, atol=1e-5)
     shares = [row for row in _rows(tmp_path) if row["name"] == "input_wait_share"]
     assert np.isnan(float(shares[0]["value"]))  # op determinism forbids to look at the clock
+
+
+def test_several_steps_a_call_know_how_long_they_waited(
+    tiny_data: dict[str, pathlib.Path], tmp_path: pathlib.Path
+) -> None:
+    train = {"duration": "6", "log_every": "3 steps", "eval_every": "0 steps"}
+    config = write_config(tmp_path / "tiny.py", tiny_data["multi"], **train)
+    flags = ["--config.train.deterministic=False", "--config.train.steps_per_call=3"]
+    # Another process, since determinism, which forbids to look at the clock, is never switched off.
+    run = Command(tmp_path, "revisit.train", f"--config={config}", "--workdir=run", *flags)
+    assert run.wait() == 0, run.output
+    figures = [row for row in _rows(tmp_path / "run") if row["split"] == "train"]
+    shares = [float(row["value"]) for row in figures if row["name"] == "input_wait_share"]
+    assert len(shares) == 2
+    assert all(0.0 < share < 1.0 for share in shares)
+    assert all(np.isfinite(float(row["value"])) for row in figures)
 
 
 def test_a_finished_run_is_only_read(
@@ -361,14 +378,10 @@ def test_the_log_line_of_an_evaluation_shows_the_loss_and_the_first_figures():
     assert shown == "loss 1.25  top_1 0.5  extra_0 0  extra_1 1  extra_2 2  (2 more in metrics.csv)"
 
 
-def test_rates_are_of_the_time_of_steps_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter([0.0, 10.0, 50.0, 60.0])  # steps to 10 s, then a checkpoint to 50 s, steps again
-    monkeypatch.setattr(loop.time, "monotonic", lambda: next(clock, 60.0))
+def test_rates_are_of_the_time_of_steps_alone() -> None:
     window = loop._Window(lambda results: results)
-    window.pause()
-    window.resume()
-    window.pause()
     window.results, window.waited = [(1.0, 0.0, 0.0)] * 4, 5.0
+    window.paused = 40.0  # for a checkpoint
     window.settle(4)
-    figures = window.figures(batch_size=8)
+    figures = window.figures(batch_size=8, seconds=60.0)
     assert (figures["images_per_second"], figures["input_wait_share"]) == (4 * 8 / 20, 5 / 20)

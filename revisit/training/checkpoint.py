@@ -5,6 +5,7 @@ A checkpoint holds `backbone` and `head` (variables by their own names), `optimi
 that no line of progress has told yet). The step is also the position in the data: the stream of
 examples is a function of the seed, so nothing else need be kept.
 
+Values are copied first and written from the copies, so that training can go on meanwhile.
 TensorFlow writes a checkpoint under another name and renames it, so a killed process leaves it
 whole or not at all. What else may damage it (a full disk, a copy cut short) is found on reading:
 such a checkpoint is passed over with a warning, and the one before it is taken.
@@ -13,17 +14,18 @@ The backbone has the same names in every task and mode, so starting from it is r
 variable that is missing or of another shape is an error.
 """
 
+import functools
 import hashlib
 import os
 import re
-import tempfile
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 from absl import logging
+from tensorflow.python.util.object_identity import ObjectIdentityDictionary
 
 from revisit.errors import UserError
 from revisit.training.optimizers import nested
@@ -31,6 +33,7 @@ from revisit.training.optimizers import nested
 CHECKPOINTS = "checkpoints"
 BEST = "best"
 _VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
+Write: TypeAlias = Callable[[], object]
 
 
 class Joined(tf.__internal__.tracking.Trackable):
@@ -66,6 +69,11 @@ class Joined(tf.__internal__.tracking.Trackable):
         widths = [part.shape[-1] for part in self.parts]
         for part, columns in zip(self.parts, tf.split(value, widths, axis=-1), strict=True):
             part.assign(columns)
+
+    def _copy_trackable_to_cpu(self, object_map: MutableMapping) -> None:
+        for part in self.parts:
+            part._copy_trackable_to_cpu(object_map)
+        object_map[self] = Joined([object_map[part] for part in self.parts])
 
     def _serialize_to_tensors(self) -> dict[str, tf.Tensor]:
         return {"VARIABLE_VALUE": self.read_value()}
@@ -210,7 +218,7 @@ class Checkpoints:
         workdir: of the run. models: "backbone" and "head". optimizer: with its slots. averages:
         "backbone/<name>" -> variable that holds the averaged weight; empty without averages.
         keep_last: checkpoints kept besides the best; 0 keeps none, in a process that has to take
-        part when another one saves.
+        part when another one copies what it saves.
         """
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
         self.best = tf.Variable(-np.inf, dtype=tf.float64, trainable=False, name="best")
@@ -223,6 +231,10 @@ class Checkpoints:
             best=self.best,
             window=self.window,
         )
+        # Written from copies as by TensorFlow's own asynchronous checkpoints, which would keep all
+        # runs of a study in memory to the end of the process.
+        self._copies = ObjectIdentityDictionary()
+        self._saved._saver._object_map = self._copies
         directory = os.path.join(workdir, CHECKPOINTS)
         self._keeps = keep_last > 0
         self._found = _last_whole(directory)
@@ -251,21 +263,37 @@ class Checkpoints:
         self._saved.restore(self._found).assert_consumed()
         return int(self.step.numpy())
 
-    def _save(self, manager: tf.train.CheckpointManager, step: int) -> None:
+    def _leaves(self) -> Iterator[Any]:
+        """All that holds a value; TensorFlow's view of a checkpoint does not list slots."""
+        for each in tf.train.TrackableView(self._saved).descendants():
+            if isinstance(each, (tf.Variable, Joined)):
+                yield each
+        for optimizer in nested(self._saved.optimizer):
+            yield from optimizer.variables()
+
+    def _snapshot(self, manager: tf.train.CheckpointManager, step: int) -> Write:
         self.step.assign(step)
-        if self._keeps:
-            manager.save(checkpoint_number=step)
-        else:
-            with tempfile.TemporaryDirectory() as directory:
-                self._saved.write(os.path.join(directory, "ckpt"))
+        for leaf in self._leaves():
+            leaf._copy_trackable_to_cpu(self._copies)
+        if not self._keeps:
+            return lambda: None
+        return functools.partial(manager.save, checkpoint_number=step)
 
-    def save(self, step: int, window: Sequence[float] = (0.0, 0.0)) -> None:
-        """Saves at a step, with the sum and the number of the losses that were not told yet."""
+    def snapshot(self, step: int, window: Sequence[float] = (0.0, 0.0)) -> Write:
+        """Copies what the run is at a step, its `window` too: the sum and the number of the losses
+        that were not told yet.
+
+        Returns:
+          What writes the copy, in any thread, before the next copy is taken.
+        """
         self.window.assign(window)
-        self._save(self._last, step)
+        return self._snapshot(self._last, step)
 
-    def save_best(self, step: int, value: float) -> None:
-        """Saves as the best, if the value is higher than that of the best so far."""
-        if value > float(self.best.numpy()):
-            self.best.assign(value)
-            self._save(self._best, step)
+    def is_best(self, value: float) -> bool:
+        """Whether a value is higher than that of the best so far."""
+        return value > float(self.best.numpy())
+
+    def snapshot_best(self, step: int, value: float) -> Write:
+        """As `snapshot`, of the best so far and its value."""
+        self.best.assign(value)
+        return self._snapshot(self._best, step)

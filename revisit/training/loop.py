@@ -34,6 +34,7 @@ from revisit.tasks import Task, make_task
 from revisit.tasks.task import Batch, Metric
 from revisit.training import checkpoint, features, optimizers, probes, schedules
 from revisit.training import workdir as workdirs
+from revisit.training.background import Background, in_background
 from revisit.training.gradients import Gradients, in_parts, make_recomputed_pyramid
 from revisit.training.logs import Logs, read_metrics
 from revisit.training.model import (
@@ -395,15 +396,14 @@ def _signals() -> Iterator[Callable[[], bool]]:
 
 
 class _Window:
-    """The time and the losses since the last line of progress."""
+    """The losses, and the waits, of the steps since the last line of progress."""
 
     def __init__(self, fetch: Callable[[list], Any], losses: Sequence[float] = (0.0, 0.0)) -> None:
         """Args:
         fetch: of the strategy.
         losses: sum and number of those that a run which goes on had not told yet.
         """
-        self.began = time.monotonic()
-        self.seconds = 0.0  # of steps before `began`, without what was done between them
+        self.paused = 0.0  # seconds, for what was done between steps
         self.waited = 0.0  # seconds, for input
         self.results: list[Any] = []  # of calls of the step, not looked at yet
         self.losses = np.asarray(losses, np.float64)  # sum and number
@@ -416,14 +416,6 @@ class _Window:
         batch = next(iterator)
         self.waited += time.monotonic() - began
         return batch
-
-    def pause(self) -> None:
-        """Stops the clock, for actions between steps."""
-        self.seconds += time.monotonic() - self.began
-
-    def resume(self) -> None:
-        """Starts the clock again."""
-        self.began = time.monotonic()
 
     def settle(self, step: int) -> None:
         """Waits for all steps up to `step`, and looks at what they returned.
@@ -444,12 +436,13 @@ class _Window:
         self.waited += np.sum(waited)
         self.results = []
 
-    def figures(self, batch_size: int) -> dict[str, float]:
-        """Mean loss, rates and shares of a paused window; staleness where there is any."""
+    def figures(self, batch_size: int, seconds: float) -> dict[str, float]:
+        """Mean loss, rates and shares of a window of so many seconds; staleness if there is any."""
+        seconds -= self.paused
         figures = {
             "loss": self.losses[0] / self.losses[1],
-            "images_per_second": len(self.staleness) * batch_size / self.seconds,
-            "input_wait_share": self.waited / self.seconds,
+            "images_per_second": len(self.staleness) * batch_size / seconds,
+            "input_wait_share": self.waited / seconds,
         }
         if any(self.staleness):
             figures["staleness_mean"] = float(np.mean(self.staleness))
@@ -468,19 +461,27 @@ def _shown(figures: dict[str, float]) -> str:
 class _Run:
     """One run under way: the steps, and what is done every so many of them."""
 
-    def __init__(self, plan: Plan, state: State, logs: Logs) -> None:
+    def __init__(self, plan: Plan, state: State, logs: Logs, background: Background) -> None:
         self.plan = plan
         self.state = state
         self.logs = logs
+        self.background = background
         self.figures: dict[str, float] = {}  # of the last evaluation
         self.window = _Window(plan.strategy.fetch, state.checkpoints.window.numpy())
+        self.told = time.monotonic()  # when the last line of progress was, by the clock of steps
 
     def log(self, step: int) -> None:
-        figures = self.window.figures(self.plan.config.train.batch_size)
+        """Waits for nothing: the background does, and then tells."""
+        window, self.window = self.window, _Window(self.plan.strategy.fetch)
+        self.background.start(self._tell, step, window)
+
+    def _tell(self, step: int, window: _Window) -> None:
+        window.settle(step)
+        told, self.told = self.told, time.monotonic()
+        figures = window.figures(self.plan.config.train.batch_size, self.told - told)
         figures["learning_rate"] = float(self.state.schedule(step - 1))
         self.logs.write(step, "train", figures)
         self.logs.progress(step, figures)
-        self.window = _Window(self.plan.strategy.fetch)
 
     def evaluate(self, step: int) -> None:
         split = self.plan.config.data.eval_split
@@ -502,8 +503,10 @@ class _Run:
         if not wanted:
             return
         name, sign = wanted.removeprefix("-"), -1 if wanted.startswith("-") else 1
-        self._copy_averages()
-        self.state.checkpoints.save_best(step, sign * self.figures[name])
+        value, checkpoints = sign * self.figures[name], self.state.checkpoints
+        if checkpoints.is_best(value):
+            self._copy_averages()
+            self.background.start(checkpoints.snapshot_best(step, value))
 
     def _copy_averages(self) -> None:
         averaged = optimizers.averages(self.state.optimizer, self.state.variables)
@@ -513,7 +516,9 @@ class _Run:
 
     def save(self, step: int) -> None:
         self._copy_averages()
-        self.state.checkpoints.save(step, tuple(self.window.losses))
+        self.background.wait()  # the copy before may be being written
+        write = self.state.checkpoints.snapshot(step, tuple(self.window.losses))
+        self.background.start(write)
 
     def act(self, step: int, stopped: bool) -> None:
         """What is due after a step, in this order: log, evaluate, save."""
@@ -529,17 +534,26 @@ class _Run:
             for action, every in due.items()
             if last or (every and step % every == 0) or (stopped and action == self.save)
         ]
+        if self.log in actions:
+            actions.remove(self.log)
+            self.log(step)
         if actions:
-            self.window.settle(step)  # a loss that is not finite is seen before anything is written
-            # A step that is done again, for a worker that died before it told of it, counts once.
-            self.state.optimizer.iterations.assign(step)
-            self.window.pause()
-            self._share_statistics()
-            for action in actions:
-                action(step)
-            self.window.resume()
+            self._pause(step, actions)
         if stopped and not last:
+            self.background.wait()
             raise Interrupted(f"saved at step {step:,}; the same command goes on from there")
+
+    def _pause(self, step: int, actions: Sequence[Callable[[int], None]]) -> None:
+        """Does what needs the weights of a step, and the whole model in one state."""
+        self.background.wait()
+        self.window.settle(step)  # a loss that is not finite is seen before anything is written
+        began = time.monotonic()
+        # A step that is done again, for a worker that died before it told of it, counts once.
+        self.state.optimizer.iterations.assign(step)
+        self._share_statistics()
+        for action in actions:
+            action(step)
+        self.window.paused += time.monotonic() - began
 
     def _share_statistics(self) -> None:
         """Gives each replica the mean of all replicas' moving statistics: one model for all."""
@@ -711,12 +725,13 @@ def _run(
     logs.say(_describe(plan))
     if plan.probe.on_features:
         plan = plan._replace(splits=_read_splits(plan, state, workdir, logs))
-    run = _Run(plan, state, logs)
-    if plan.splits and plan.probe.closed_form:
-        run.solve(plan.splits)
-    else:
-        with _signals() as stopped:
-            run.loop(first_step, stopped)
+    with in_background() as background:
+        run = _Run(plan, state, logs, background)
+        if plan.splits and plan.probe.closed_form:
+            run.solve(plan.splits)
+        else:
+            with _signals() as stopped:
+                run.loop(first_step, stopped)
     # Whoever leaves early is taken for lost by the others.
     sum_over_replicas(plan.strategy.evaluation, 0)
     return run.figures or read_metrics(workdir, plan.config.data.eval_split, plan.steps.total)

@@ -77,8 +77,7 @@ class Downpour:
         return call
 
     def fetch(self, promises: list[Any]) -> tf.Tensor:
-        """Waits for all steps that were handed out; figures of these."""
-        self._coordinator.join()
+        """Waits for steps that were handed out; their figures."""
         return tf.stack(self._coordinator.fetch(promises))
 
 
