@@ -185,12 +185,20 @@ def _compare_tfds(pictures: Sequence[bytes], directory: str) -> None:
         table.row(what, f"{rates[0]:.0f}", f"{rates[1]:.0f}", rates[0] / rates[1], ">= 1")
 
 
+def _make_tiny(number: int) -> list[bytes]:
+    """Pictures of 8 x 8 random pixels: equal ones would measure how duplicates are found."""
+    generator, pictures = np.random.default_rng(0), []
+    for _ in range(number):
+        encoded = io.BytesIO()
+        Image.fromarray(generator.integers(0, 256, (8, 8, 3), np.uint8)).save(encoded, "JPEG")
+        pictures.append(encoded.getvalue())
+    return pictures
+
+
 def _compare_memory(directory: str) -> None:
-    picture = io.BytesIO()
-    Image.new("RGB", (8, 8)).save(picture, "JPEG")
     seconds_and_peaks = []
     for num_rows in _NUM_TINY:
-        folder = _write_folder(f"{directory}-{num_rows}", [picture.getvalue()], num_rows)
+        folder = _write_folder(f"{directory}-{num_rows}", _make_tiny(num_rows), num_rows)
         seconds_and_peaks.append(_build(folder, f"{folder}/out"))
     (_, few), (_, many) = seconds_and_peaks
     what = "memory of a build, 100,000 and 10,000 rows, MiB"
