@@ -147,7 +147,7 @@ def _measure_large(directory: str) -> None:
     step, stream = _make(LARGE, directory)
     kinds = (stream, repeat(next(stream)))
     runs = [functools.partial(_run, step, batches, LARGE.steps) for batches in kinds]
-    seconds = table.median_seconds(runs, repeats=5, warmups=1)
+    seconds = table.median_seconds(runs, repeats=9, warmups=1)
     rates = (LARGE.steps * LARGE.batch_size / each for each in seconds)
     table.row("ResNet-50, input from disk, against one batch", *_shown(*rates), ">= 0.95")
 
