@@ -3,6 +3,7 @@
 from ml_collections import ConfigDict
 
 from configs import default
+from configs.study import common
 
 
 def make_study(**changes):
@@ -11,20 +12,8 @@ def make_study(**changes):
     base.data.dir = "pretraining"
     base.modes.linear_probe = ConfigDict({"data": {"dir": "transfer"}, "task": {"loss": "softmax"}})
     base.modes.finetune = ConfigDict({"data": {"dir": "transfer"}})
-    study = ConfigDict(
-        {
-            "title": "A study",
-            "base": base,
-            "sweeps": ({"data.fraction": (0.5, 0.1, 1.0)},),
-            "transfers": {
-                "linear_probe": {"mode": "linear_probe"},
-                "finetune": {"mode": "finetune"},
-            },
-            "seeds": (0, 1),
-            "scratch": True,
-            "metric": "top_1",
-            "metric_type": "accuracy",
-        }
-    )
+    study = common.make_config(
+        title="A study", base=base, sweeps=({"data.fraction": (0.5, 0.1, 1.0)},)
+    ).unlock()
     study.update_from_flattened_dict(changes)
     return study

@@ -2,7 +2,7 @@
 
 import json
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -34,14 +34,6 @@ FIRST = {
 }
 
 
-def _flat(group: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in group.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name, value
-
-
 def _make_older(path: pathlib.Path) -> None:
     """Takes out of a config.json what configs came to have."""
     experiment = json.loads(path.read_text())
@@ -57,7 +49,7 @@ def test_a_field_that_configs_came_to_have_says_what_was_done_before() -> None:
     first = {f"{group}.{name}".removeprefix(".") for group, name in rows}
     config = default.get_config().to_dict()
     del config["modes"]
-    fields = json.loads(json.dumps(dict(_flat(config))))
+    fields = json.loads(json.dumps(modes.flatten(config)))
     assert fields.keys() == first | ADDED.keys()
     assert {name: fields[name] for name in ADDED} == ADDED
 

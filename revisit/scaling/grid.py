@@ -22,7 +22,7 @@ A study config has these fields:
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
@@ -70,14 +70,6 @@ class Run(NamedTuple):
     init: str
 
 
-def _flat(fields: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in fields.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name, value
-
-
 def swept_fields(config: ConfigDict) -> list[str]:
     """Every field that some sweep varies."""
     return list(dict.fromkeys(field for sweep in config.sweeps for field in sweep))
@@ -104,7 +96,7 @@ def check_study(config: ConfigDict) -> None:
     for field in FIELDS:
         if field not in config:
             raise UserError(f"not a study's config: no field {field!r} (needs {', '.join(FIELDS)})")
-    known = {START, *dict(_flat(config.base.to_dict()))}
+    known = {START, *modes.flatten(config.base.to_dict())}
     for field, values in _checked_values(config):
         if field not in known:
             raise UserError(f"config.sweeps varies {field!r}, which is no field of config.base")
@@ -150,7 +142,10 @@ def _check_costs(config: ConfigDict) -> None:
 
 
 def _baseline(config: ConfigDict) -> dict[str, Any]:
-    pretrain = {START: modes.RANDOM, **dict(_flat(modes.resolve(config.base, PRETRAIN).to_dict()))}
+    pretrain = {
+        START: modes.RANDOM,
+        **modes.flatten(modes.resolve(config.base, PRETRAIN).to_dict()),
+    }
     return {field: pretrain[field] for field in swept_fields(config)}
 
 
@@ -241,7 +236,7 @@ def run_config(config: ConfigDict, run: Run) -> ConfigDict:
     overrides: dict[str, Any] = {"seed": run.seed}
     for transfer in transfers_of(config):
         if transfer.name == run.transfer:
-            overrides.update(_flat(transfer.config))
+            overrides.update(modes.flatten(transfer.config))
     for field, value in run.settings.items():
         if field != START and (run.mode == PRETRAIN or is_of_model(field)):
             overrides[field] = value

@@ -36,6 +36,15 @@ def check_init(mode: str, init: str | None) -> None:
         )
 
 
+def flatten(fields: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested fields by their dotted names, each after `prefix`: {"a": {"b": 1}} -> {"a.b": 1}."""
+    flat: dict[str, Any] = {}
+    for name, value in fields.items():
+        nested = isinstance(value, Mapping)
+        flat.update(flatten(value, f"{prefix}{name}.") if nested else {prefix + name: value})
+    return flat
+
+
 def resolve(
     config: ConfigDict, mode: str, overrides: Mapping[str, Any] | None = None
 ) -> ConfigDict:

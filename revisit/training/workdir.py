@@ -13,6 +13,7 @@ from ml_collections import ConfigDict
 from revisit.data.records import METADATA_FILE, Contents, Dataset
 from revisit.data.taxonomy import load_taxonomy, save_taxonomy
 from revisit.errors import UserError
+from revisit.training.modes import flatten
 
 CONFIG_FILE = "config.json"
 TAXONOMY_FILE = "taxonomy.json"
@@ -35,17 +36,8 @@ ADDED: dict[str, Any] = {
 }
 
 
-def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        flat.update(
-            _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-        )
-    return flat
-
-
 def _differences(ours: dict[str, Any], theirs: dict[str, Any]) -> list[str]:
-    ours, theirs = _flat(ours), _flat(theirs)
+    ours, theirs = flatten(ours), flatten(theirs)
     return [
         f"{key} is {theirs.get(key)!r} there and {ours.get(key)!r} here"
         for key in sorted(set(ours) | set(theirs))
