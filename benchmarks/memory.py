@@ -18,8 +18,10 @@ from absl import app, flags
 from benchmarks import table
 from benchmarks.train_step import build_microworld
 from configs import default
-from revisit.training import loop
+from revisit.training.batches import train_iterator
 from revisit.training.modes import resolve
+from revisit.training.plan import make_plan
+from revisit.training.step import make_state, make_train_step
 from revisit.training.strategies import make_strategy
 
 _ROW = flags.DEFINE_string("row", "", "Measure one row; set in the process of that row.")
@@ -42,10 +44,10 @@ def _peak_megabytes(name: str, directory: str) -> float:
     config.model.depth = 50
     config.train.update({"batch_size": 16, "deterministic": False, **ROWS[name]})
     strategy = make_strategy("one_device")
-    plan = loop.make_plan(resolve(config, "pretrain"), "pretrain", strategy)
+    plan = make_plan(resolve(config, "pretrain"), "pretrain", strategy)
     with strategy.distribution.scope():
-        state = loop.make_state(plan, directory)
-    step, batches = loop.make_train_step(plan, state), loop.train_iterator(plan, 0)
+        state = make_state(plan, directory)
+    step, batches = make_train_step(plan, state), train_iterator(plan, 0)
     for _ in range(STEPS):
         step(next(batches), tf.constant(0.0)).numpy()
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -31,9 +31,12 @@ import tensorflow as tf
 from absl import app, flags, logging
 
 from benchmarks import table
-from benchmarks.train_step import Wrapped, build_microworld, make_plan
-from revisit.training import loop, optimizers
+from benchmarks.train_step import Wrapped, build_microworld, demo_plan
+from revisit.training import optimizers
+from revisit.training.batches import worker_batches
 from revisit.training.launcher import launch
+from revisit.training.plan import Plan
+from revisit.training.step import State, make_state, make_train_step
 
 _ROW = flags.DEFINE_string("row", "", "Measure one row; set in the processes of its cluster.")
 _DIRECTORY = flags.DEFINE_string("directory", "", "Of the data set and the result; set likewise.")
@@ -76,13 +79,13 @@ def _endless(arrays: dict[str, np.ndarray], *_: Any) -> tf.data.Dataset:
     return tf.data.Dataset.from_tensors(arrays).repeat()
 
 
-def _make_state(plan: loop.Plan, directory: str) -> loop.State:
-    state = loop.make_state(plan, directory)
+def _make_state(plan: Plan, directory: str) -> State:
+    state = make_state(plan, directory)
     optimizers.create_slots(state.optimizer, state.variables)
     return state
 
 
-def _bare(plan: loop.Plan, arrays: dict[str, np.ndarray], directory: str) -> Callable[[], None]:
+def _bare(plan: Plan, arrays: dict[str, np.ndarray], directory: str) -> Callable[[], None]:
     state = _make_state(plan, directory)
     model = Wrapped(plan, state)
     model.compile(optimizer=state.optimizer)
@@ -96,14 +99,14 @@ def _bare(plan: loop.Plan, arrays: dict[str, np.ndarray], directory: str) -> Cal
     return run
 
 
-def _ours(plan: loop.Plan, arrays: dict[str, np.ndarray], directory: str) -> Callable[[], None]:
+def _ours(plan: Plan, arrays: dict[str, np.ndarray], directory: str) -> Callable[[], None]:
     strategy = plan.strategy
     with strategy.distribution.scope():
         state = _make_state(plan, directory)
     batches: Iterator[Any] = strategy.deal(
         strategy.distribution, functools.partial(_endless, arrays)
     )
-    step = strategy.bind(loop.make_train_step(plan, state))
+    step = strategy.bind(make_train_step(plan, state))
 
     def run() -> None:
         results = [step(next(batches), tf.constant(0.0)) for _ in range(STEPS)]
@@ -121,8 +124,8 @@ def _measure(name: str, directory: str) -> None:
     row, task = ROWS[name], json.loads(os.environ["TF_CONFIG"])["task"]
     if row.pinned:
         _pin(task)
-    plan = make_plan(directory, row.strategy)
-    batch = next(iter(loop.worker_batches(plan, 0)))
+    plan = demo_plan(directory, row.strategy)
+    batch = next(iter(worker_batches(plan, 0)))
     arrays = {key: value.numpy() for key, value in batch.items()}
     first, *second = [_bare] if name == BARE else [_ours, _bare]
     runs = [first(plan, arrays, directory)]

@@ -24,9 +24,12 @@ from data_prep.builder import BuildOptions, build
 from data_prep.pipeline import PlanOptions
 from data_prep.sources.source import SourceOptions
 from revisit.data.images import to_model_range
-from revisit.training import loop
+from revisit.training import optimizers
+from revisit.training.batches import worker_batches
 from revisit.training.model import predict
 from revisit.training.modes import resolve
+from revisit.training.plan import Plan, make_plan
+from revisit.training.step import State, make_state, make_train_step
 from revisit.training.strategies import make_strategy
 
 NUM_IMAGES = 20
@@ -56,14 +59,14 @@ ROWS = {
 }
 
 
-def _plan(row: Row, directory: str) -> loop.Plan:
+def _plan(row: Row, directory: str) -> Plan:
     source = SourceOptions(seed=0, num_images=NUM_IMAGES, world="pretrain")
     build(BuildOptions("microworld", source, directory, PlanOptions(), 0.0, None), {})
     config = row.config()
     config.data.update({"dir": directory, "eval_split": "train"})
     config.model.depth = 50
     config.train.batch_size = row.batch_size
-    return loop.make_plan(resolve(config, "pretrain"), "pretrain", make_strategy("one_device"))
+    return make_plan(resolve(config, "pretrain"), "pretrain", make_strategy("one_device"))
 
 
 def _make_backbone_work(
@@ -92,7 +95,7 @@ def _make_backbone_work(
     return work
 
 
-def _backbone_step(state: loop.State, work: Callable, image: tf.Tensor) -> Callable[[], None]:
+def _backbone_step(state: State, work: Callable, image: tf.Tensor) -> Callable[[], None]:
     @tf.function
     def step() -> tf.Tensor:
         with tf.GradientTape() as tape:
@@ -103,7 +106,7 @@ def _backbone_step(state: loop.State, work: Callable, image: tf.Tensor) -> Calla
     return lambda: step().numpy()
 
 
-def _inference(plan: loop.Plan, state: loop.State) -> Callable[[], None]:
+def _inference(plan: Plan, state: State) -> Callable[[], None]:
     """One encoded image -> the task's answer."""
     encoded = tf.io.encode_jpeg(
         tf.cast(tf.random.stateless_uniform([480, 640, 3], (0, 0), 0, 256, tf.int32), tf.uint8)
@@ -123,9 +126,9 @@ def _inference(plan: loop.Plan, state: loop.State) -> Callable[[], None]:
 def _measure(name: str, row: Row, directory: str) -> None:
     plan = _plan(row, directory)
     with plan.strategy.distribution.scope():
-        state = loop.make_state(plan, directory)
-        loop.optimizers.create_slots(state.optimizer, state.variables)
-    step, batch = loop.make_train_step(plan, state), next(iter(loop.worker_batches(plan, 0)))
+        state = make_state(plan, directory)
+        optimizers.create_slots(state.optimizer, state.variables)
+    step, batch = make_train_step(plan, state), next(iter(worker_batches(plan, 0)))
     side = plan.config.task.detect.box_crop
     work = _make_backbone_work(state.backbone, row, plan.config.model, side)
     whole, backbone, inference = table.median_seconds(

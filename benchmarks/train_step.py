@@ -29,9 +29,12 @@ from data_prep.builder import BuildOptions, build
 from data_prep.pipeline import PlanOptions
 from data_prep.sources.source import SourceOptions
 from revisit.data import input as data_input
-from revisit.training import loop, optimizers
+from revisit.training import optimizers
+from revisit.training.batches import train_iterator
 from revisit.training.model import forward
 from revisit.training.modes import resolve
+from revisit.training.plan import Plan, make_plan
+from revisit.training.step import State, make_state, make_train_step, several_steps
 from revisit.training.strategies import Step, make_strategy
 
 NUM_IMAGES = 2000
@@ -59,16 +62,16 @@ def build_microworld(directory: str, num_images: int) -> None:
     build(BuildOptions("microworld", source, directory, PlanOptions(), 0.0, None), {})
 
 
-def make_plan(directory: str, strategy: str) -> loop.Plan:
+def demo_plan(directory: str, strategy: str) -> Plan:
     """The demo's pretraining on a data set, not deterministic."""
     config = demo.get_config()
     config.data.dir = directory
     config.train.deterministic = False  # as model.fit runs
     config.data.cache_bytes = 2**30
-    return loop.make_plan(resolve(config, "pretrain"), "pretrain", make_strategy(strategy))
+    return make_plan(resolve(config, "pretrain"), "pretrain", make_strategy(strategy))
 
 
-def _numbers_alone(plan: loop.Plan) -> tf.data.Dataset:
+def _numbers_alone(plan: Plan) -> tf.data.Dataset:
     """The same input without ids, which model.fit can't take."""
     batch_size, stream = plan.config.train.batch_size, data_input.Stream(seed=0)
     batches = data_input.train_batches(plan.shards, plan.task.prepare, batch_size, stream)
@@ -78,7 +81,7 @@ def _numbers_alone(plan: loop.Plan) -> tf.data.Dataset:
 class Wrapped(keras.Model):
     """Our model and loss as model.fit takes them."""
 
-    def __init__(self, plan: loop.Plan, state: loop.State) -> None:
+    def __init__(self, plan: Plan, state: State) -> None:
         super().__init__()
         self._plan = plan
         self._backbone, self._head = state.backbone, state.head
@@ -100,16 +103,16 @@ def _run(step: Step, batches: Iterator[Any], count: int) -> None:
 
 def _measure_demo(directory: str) -> None:
     build_microworld(directory, NUM_IMAGES)
-    plan = make_plan(directory, "one_device")
+    plan = demo_plan(directory, "one_device")
     with plan.strategy.distribution.scope():
-        state, other = (loop.make_state(plan, directory) for _ in range(2))
+        state, other = (make_state(plan, directory) for _ in range(2))
         fitted = Wrapped(plan, other)
         fitted.compile(optimizer=other.optimizer)
-    step = loop.make_train_step(plan, state)
-    stream = loop.train_iterator(plan, 0)
+    step = make_train_step(plan, state)
+    stream = train_iterator(plan, 0)
     config = plan.config.copy_and_resolve_references()
     config.data.cache_bytes = 0
-    from_disk = loop.train_iterator(plan._replace(config=config), 0)
+    from_disk = train_iterator(plan._replace(config=config), 0)
     endless = _numbers_alone(plan)
 
     def keras_fit() -> None:
@@ -137,10 +140,10 @@ def _make(model: Model, directory: str) -> tuple[Step, Iterator[Any]]:
     config.model.update(model.fields)
     config.train.update({"batch_size": model.batch_size, "deterministic": False})
     strategy = make_strategy("one_device")
-    plan = loop.make_plan(resolve(config, "pretrain"), "pretrain", strategy)
+    plan = make_plan(resolve(config, "pretrain"), "pretrain", strategy)
     with strategy.distribution.scope():
-        state = loop.make_state(plan, directory)
-    return loop.make_train_step(plan, state), loop.train_iterator(plan, 0)
+        state = make_state(plan, directory)
+    return make_train_step(plan, state), train_iterator(plan, 0)
 
 
 def _measure_large(directory: str) -> None:
@@ -154,7 +157,7 @@ def _measure_large(directory: str) -> None:
 
 def _measure_calls(directory: str) -> None:
     step, stream = _make(SHORT, directory)
-    several = loop.several_steps(step, has_clock=True)
+    several = several_steps(step, has_clock=True)
 
     def together() -> None:
         for _ in range(SHORT.steps // STEPS_IN_CALL):

@@ -10,7 +10,10 @@ import tf_keras as keras
 
 from configs import default
 from revisit.errors import UserError
-from revisit.training import loop, modes, optimizers
+from revisit.training import modes, optimizers
+from revisit.training.batches import worker_batches
+from revisit.training.plan import make_plan
+from revisit.training.step import _make_gradients, make_state
 from revisit.training.strategies import make_strategy
 
 COMPUTED: dict[str, tuple[float, list, list]] = {}  # once for all tests: it takes seconds
@@ -31,10 +34,10 @@ def first_gradients(tiny_config: Callable, tmp_path: Any) -> Callable:
         config.model.depth = 8
         config.update_from_flattened_dict(changes)
         strategy = make_strategy("one_device")
-        plan = loop.make_plan(modes.resolve(config, "pretrain"), "pretrain", strategy)
-        state = loop.make_state(plan, str(tmp_path))
-        gradients = tf.function(loop._make_gradients(plan, state))
-        batch = next(iter(loop.worker_batches(plan, 0)))
+        plan = make_plan(modes.resolve(config, "pretrain"), "pretrain", strategy)
+        state = make_state(plan, str(tmp_path))
+        gradients = tf.function(_make_gradients(plan, state))
+        batch = next(iter(worker_batches(plan, 0)))
         loss, grads = gradients(batch)
         moving = state.backbone.non_trainable_variables
         return float(loss), [each.numpy() for each in grads], [each.numpy() for each in moving]
@@ -89,14 +92,14 @@ def test_what_parameter_servers_can_not_do_is_said(
     apart = make_strategy("one_device")._replace(together=False)
     (field, value) = next(iter(changes.items()))
     with pytest.raises(UserError, match=f"config.{field}={value!r} needs replicas that take each"):
-        loop.make_plan(modes.resolve(config, mode), mode, apart)
+        make_plan(modes.resolve(config, mode), mode, apart)
 
 
 def test_a_part_must_be_whole(tiny_config: Callable) -> None:
     config = tiny_config()
     config.train.accumulate = 5
     with pytest.raises(UserError, match="config.train.accumulate=5 does not divide the 32 example"):
-        loop.make_plan(modes.resolve(config, "pretrain"), "pretrain", make_strategy("one_device"))
+        make_plan(modes.resolve(config, "pretrain"), "pretrain", make_strategy("one_device"))
 
 
 def _optimizer(**fields: Any) -> keras.optimizers.legacy.Optimizer:

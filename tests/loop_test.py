@@ -368,20 +368,3 @@ def test_softmax_with_some_classes_needs_only_images_that_show_them(tiny_config,
     config.data.classes = "4"
     with pytest.raises(UserError, match="config.data.classes='4' leaves images without a label"):
         _train(config, "pretrain", tmp_path)
-
-
-def test_the_log_line_of_an_evaluation_shows_the_loss_and_the_first_figures():
-    few = {"top_1": 0.5, "loss": 1.25}
-    assert loop._shown(few) == "loss 1.25  top_1 0.5"
-    many = {**few, **{f"extra_{k}": k for k in range(5)}}
-    shown = loop._shown(many)
-    assert shown == "loss 1.25  top_1 0.5  extra_0 0  extra_1 1  extra_2 2  (2 more in metrics.csv)"
-
-
-def test_rates_are_of_the_time_of_steps_alone() -> None:
-    window = loop._Window(lambda results: results)
-    window.results, window.waited = [(1.0, 0.0, 0.0)] * 4, 5.0
-    window.paused = 40.0  # for a checkpoint
-    window.settle(4)
-    figures = window.figures(batch_size=8, seconds=60.0)
-    assert (figures["images_per_second"], figures["input_wait_share"]) == (4 * 8 / 20, 5 / 20)

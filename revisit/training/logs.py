@@ -19,6 +19,7 @@ METRICS_FILE = "metrics.csv"
 LOG_FILE = "log.txt"
 EVENTS = "tensorboard"
 RESULTS = "results"
+SHOWN_FIGURES = 5  # of an evaluation, in a line
 COLUMNS = ("step", "split", "name", "value")
 
 
@@ -70,6 +71,14 @@ def duration_text(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def shown(figures: Mapping[str, float]) -> str:
+    """The first figures, which tell most, the loss before them: what fits in a terminal's line."""
+    names = sorted(figures, key=lambda name: name != "loss")  # stable: the task's own order
+    text = "  ".join(f"{name} {figures[name]:.4g}" for name in names[:SHOWN_FIGURES])
+    rest = len(names) - SHOWN_FIGURES
+    return text if rest <= 0 else f"{text}  ({rest} more in metrics.csv)"
 
 
 class Logs:

@@ -1,14 +1,66 @@
-"""Scores a finished run's model on any split of any data set with the same classes."""
+"""Scores a model on a split: a run's while it goes on, and a finished one's on any data set.
 
+The data set of a finished run is any with the same classes.
+"""
+
+from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tf_keras as keras
 
 from revisit.data.duplicates import ids_in_training
 from revisit.data.records import is_built, read_dataset
+from revisit.evaluation.evaluator import evaluate
+from revisit.tasks.task import Batch, Metric
 from revisit.training import checkpoint
 from revisit.training import workdir as workdirs
-from revisit.training.loop import evaluate_split, make_plan
-from revisit.training.model import load_weights, make_models
+from revisit.training.batches import eval_batches
+from revisit.training.model import load_weights, make_models, predict
+from revisit.training.plan import Plan, make_plan
 from revisit.training.strategies import make_strategy
+
+NUM_DRAWN = 16  # examples that are drawn for people
+
+
+def evaluate_split(
+    plan: Plan,
+    backbone: keras.Model,
+    head: keras.Model,
+    split: str,
+    left_out: Sequence[str] = (),
+) -> tuple[Metric, Metric]:
+    """The task's metric over a split, every example counted once; and, where ids are to be left
+    out, over the split without them, else an empty one."""
+    metric, rest = plan.task.make_metric(), plan.task.make_metric()
+
+    def measure(batch: Batch) -> dict[str, tf.Tensor]:
+        rows = plan.task.measure(predict(plan.task, backbone, head, batch), batch)
+        if left_out:
+            is_left_out = tf.reduce_any(batch["id"][:, None] == tf.constant(left_out), axis=1)
+            rows["kept"] = tf.where(is_left_out, 0.0, batch["weight"])
+        return rows
+
+    def update(rows: dict[str, np.ndarray]) -> None:
+        kept = rows.pop("kept", None)
+        metric.update(rows)
+        if kept is not None:
+            rest.update({**rows, "weight": kept})
+
+    evaluate(plan.strategy.evaluation, measure, eval_batches(plan, split), update)
+    return metric, rest
+
+
+def _first_replica(plan: Plan, batch: Any) -> dict[str, tf.Tensor]:
+    local = plan.strategy.evaluation.experimental_local_results
+    return {name: local(value)[0][:NUM_DRAWN] for name, value in batch.items()}
+
+
+def draw_split(plan: Plan, backbone: keras.Model, head: keras.Model, split: str) -> np.ndarray:
+    """Pictures of a split's first examples with targets and predictions, [N, H, W, 3] uint8."""
+    batch = _first_replica(plan, next(iter(eval_batches(plan, split))))
+    return plan.task.draw(batch, predict(plan.task, backbone, head, batch))
 
 
 def score(workdir: str, which: str, data: str | None, split: str | None) -> dict[str, Any]:

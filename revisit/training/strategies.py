@@ -16,7 +16,7 @@ from revisit.training import parameter_server
 from revisit.training.cluster import find_cluster
 
 MakeBatches: TypeAlias = Callable[[tf.distribute.InputContext], tf.data.Dataset]
-# (dealt batch, 1.0 where this process was told to stop) -> [3] float32: loop.make_train_step
+# (dealt batch, 1.0 where this process was told to stop) -> [3] float32: step.make_train_step
 Step: TypeAlias = Callable[[Any, tf.Tensor], Any]
 
 # What TensorFlow raises in a process when another of its cluster has gone.
@@ -42,7 +42,7 @@ class Strategy(NamedTuple):
       bind: step -> what is called for each batch; it may return a promise of the step's figures.
       together: whether all replicas take each step together, none at its own pace.
       fetch: what the calls returned -> [number of steps, 3] figures of the steps, with several
-        steps a call [number of steps, 4] (loop.several_steps).
+        steps a call [number of steps, 4] (step.several_steps).
       agree: (told to stop, what the call before returned, or None) -> whether all stop now.
       is_chief: whether this process writes what there is one of: logs, results, checkpoints.
       lost: errors that mean that another process is gone, without which nothing can go on.

@@ -12,7 +12,10 @@ from data_prep.builder import BuildOptions, build
 from data_prep.pipeline import PlanOptions
 from data_prep.sources.source import SourceOptions
 from revisit.tasks import TASKS
-from revisit.training import loop, modes
+from revisit.training import modes, optimizers
+from revisit.training.batches import worker_batches
+from revisit.training.plan import Plan, make_plan
+from revisit.training.step import make_state, make_train_step
 from revisit.training.strategies import make_strategy
 
 # task -> fields that make an experiment of seconds of it. No stem pools: XLA has no deterministic
@@ -58,7 +61,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> str:
     return directory
 
 
-def _plan(task: str, data: str) -> loop.Plan:
+def _plan(task: str, data: str) -> Plan:
     config = default.get_config()
     config.task.name, config.data.dir = task, data
     config.model.update({"depth": 8, "width": 8})
@@ -67,7 +70,7 @@ def _plan(task: str, data: str) -> loop.Plan:
     config.train.update({"batch_size": 4, "eval_batch_size": 4})
     config.update_from_flattened_dict(TINY[task])
     strategy = make_strategy("one_device")
-    return loop.make_plan(modes.resolve(config, "pretrain"), "pretrain", strategy)
+    return make_plan(modes.resolve(config, "pretrain"), "pretrain", strategy)
 
 
 def _operations(function: Any) -> Iterator[Any]:
@@ -85,15 +88,15 @@ def _flat(variables: list[tf.Variable]) -> np.ndarray:
 @pytest.mark.parametrize("task", TASKS)
 def test_a_whole_step_compiles_and_updates_alike(task: str, data: str, tmp_path: Any) -> None:
     plan = _plan(task, data)
-    batch = next(iter(loop.worker_batches(plan, 0)))
+    batch = next(iter(worker_batches(plan, 0)))
     assert all(value.shape.is_fully_defined() for value in batch.values())
     results, moves = [], []
     for compiled in (False, True):
         with plan.strategy.distribution.scope():
-            state = loop.make_state(plan, str(tmp_path))
-            loop.optimizers.create_slots(state.optimizer, state.variables)
+            state = make_state(plan, str(tmp_path))
+            optimizers.create_slots(state.optimizer, state.variables)
         before = _flat(state.variables)
-        step = loop.make_train_step(plan, state).python_function
+        step = make_train_step(plan, state).python_function
         run = tf.function(step, jit_compile=compiled)
         for _ in range(2):
             results.append(run(batch, tf.constant(0.0)).numpy())

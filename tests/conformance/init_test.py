@@ -15,6 +15,7 @@ from revisit.errors import UserError
 from revisit.tasks import TASKS
 from revisit.training import loop, modes
 from revisit.training.model import load_backbone, load_model, make_models
+from revisit.training.plan import make_plan
 from revisit.training.strategies import make_strategy
 
 # task -> what of the defaults is too large for a test
@@ -48,7 +49,7 @@ def test_one_backbone_fits_every_task_to_the_last_variable(
     task: str, data: str, finished_run: pathlib.Path
 ) -> None:
     config = _make_config(task, "finetune", data)
-    plan = loop.make_plan(config, "finetune", make_strategy("one_device"))
+    plan = make_plan(config, "finetune", make_strategy("one_device"))
     backbone, _ = make_models(config, plan.task)
     told = load_backbone(str(finished_run), backbone, config.model)
     numbers = f"{backbone.count_params():,} numbers in the same shapes"
