@@ -5,6 +5,7 @@ and resumable.
 """
 
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -35,18 +36,32 @@ def _config_path(argv: Sequence[str]) -> str | None:
     return None
 
 
+def _message(error: BaseException) -> str:
+    """What ml_collections says, in errors within errors, without its list of all other fields."""
+    inner = error.args[0] if error.args else error
+    if isinstance(inner, BaseException) and inner is not error:
+        return _message(inner)
+    others = r" Other fields present: .*?(?=\nDid you mean|\Z)"
+    return re.sub(others, "", str(inner), flags=re.DOTALL)
+
+
 def _explain(error: BaseException, path: str) -> str:
     """One line for whatever a user's config file, or an override of a field of it, raised."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if os.path.abspath(frame.filename) == os.path.abspath(path):
-            message = str(error).split(" Other fields present")[0]
-            return f"{path}, line {frame.lineno}, fails: {type(error).__name__}: {message}"
+            return f"{path}, line {frame.lineno}, fails: {type(error).__name__}: {_message(error)}"
     if isinstance(error, SyntaxError):
         return f"{path}, line {error.lineno}, is not Python: {error.msg}"
     if "get_config" in str(error):
         return f"{path} defines no get_config() (configs/my_data.py is there to be copied)"
-    message = str(error.args[0] if error.args else error).replace("\\n", " ").replace("\\", "")
-    return f"--config has no such field: {message} (configs/default.py lists all fields)"
+    return f"--config has no such field: {_message(error)} (configs/default.py lists all fields)"
+
+
+def _explain_text(traceback_text: str, path: str) -> str:
+    """The same of a TypeError, of which absl passes on the traceback's text alone."""
+    lines = re.findall(rf'File "{re.escape(path)}", line (\d+)', traceback_text)
+    place = "".join(f", line {line}," for line in lines[-1:])
+    return f"{path}{place} fails: {traceback_text.strip().splitlines()[-1]}"
 
 
 def _parse_flags(argv: Sequence[str]) -> list[str]:
@@ -63,9 +78,8 @@ def _parse_flags(argv: Sequence[str]) -> list[str]:
         if not str(error).startswith("flag --config"):
             _say("error", f"{error} (--help lists the flags)")
             sys.exit(EXIT_WRONG_FLAGS)
-        # a file that fails with a TypeError comes with its whole traceback, the reason last
-        reason = str(error).strip().splitlines()[-1]
-        _say("error", f"--config={path} fails: {reason}" if "Traceback" in str(error) else error)
+        text = str(error)
+        _say("error", _explain_text(text, path or "") if "Traceback" in text else text)
     except Exception as error:
         if path is None:
             raise

@@ -155,7 +155,7 @@ def test_figures_and_files_equal_an_independent_computation(config: Any) -> None
     for index, mask in enumerate(_true_masks(batch)):
         classes = _expected_classes(logits[index], mask.shape, 100 / max(mask.shape))
         name = batch["id"].numpy()[index].decode()
-        path = f"Segmentation/comp6_test_cls/{name}.png"
+        path = f"Segmentation/comp6_val_cls/{name}.png"
         if index == 2:
             assert path not in metric.results()
             continue
@@ -292,7 +292,7 @@ def finished(data: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> st
 def test_every_image_is_scored_once_and_its_mask_written(finished: str, data: pathlib.Path) -> None:
     report = score(finished, "last", None, None)
     assert report["figures"]["num_examples"] == NUM_VALIDATION
-    folder = pathlib.Path(finished, "results", "validation", "Segmentation", "comp6_test_cls")
+    folder = pathlib.Path(finished, "results", "validation", "Segmentation", "comp6_val_cls")
     written = {path.stem: Image.open(path).size for path in folder.glob("*.png")}
     indices = range(NUM_TRAIN, NUM_TRAIN + NUM_VALIDATION)
     sizes = [_draw(index)[1].shape[::-1] for index in indices]

@@ -73,8 +73,12 @@ def test_a_results_file_has_the_classes_and_the_palette() -> None:
 
 
 def test_no_id_leads_out_of_the_results_folder() -> None:
-    assert segmentation.voc_file("2007_000032") == "Segmentation/comp6_test_cls/2007_000032.png"
-    assert segmentation.voc_file("../x") == "Segmentation/comp6_test_cls/..%2Fx.png"
+    assert segmentation.voc_file("../x", "test") == "Segmentation/comp6_test_cls/..%2Fx.png"
+
+
+def test_masks_lie_where_the_development_kit_looks_for_them() -> None:
+    path = "Segmentation/comp6_val_cls/2007_000032.png"
+    assert segmentation.voc_file("2007_000032", "validation") == path
 
 
 def _write_masks(folder: pathlib.Path, masks: dict[str, np.ndarray], mode: str = "P") -> None:

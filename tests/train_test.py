@@ -68,6 +68,8 @@ def get_config():
         (["--config=.", "--workdir=w"], 1, "error: --config=.: no such file"),
         (["--config=empty.py", "--workdir=w"], 1, "empty.py defines no get_config()"),
         (["--config=bad.py", "--workdir=w"], 1, "bad.py, line 1, fails: ModuleNotFoundError"),
+        (["--config=typed.py", "--workdir=w"], 1, "typed.py, line 4, fails: TypeError: Could not"),
+        (["--config=locked.py"], 1, 'locked. Did you mean "seed" instead of "sead"?\n'),
     ],
 )
 def test_a_users_mistake_is_one_line_and_its_status(
@@ -79,6 +81,14 @@ def test_a_users_mistake_is_one_line_and_its_status(
 ) -> None:
     (tmp_path / "bad.py").write_text("import not_there\n")
     (tmp_path / "empty.py").write_text("")
+    for name, line in (
+        ("typed", "config.train.update({'log_every': 5})"),
+        ("locked", "config.sead = 1"),
+    ):
+        start = (
+            "from configs import default\ndef get_config():\n    config = default.get_config()\n"
+        )
+        (tmp_path / f"{name}.py").write_text(f"{start}    {line}\n")
     result = _run(tmp_path, "train", *arguments)
     assert result.returncode == status, result.stderr
     assert message in result.stderr

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from revisit.data.voc import MASK_CLASSES, VOID
+from revisit.data.voc import MASK_CLASSES, VOID, image_set
 from revisit.errors import UserError
 
-# Where VOC's server looks for masks of models that were trained on more than VOC's own images.
-RESULTS_FOLDER = "Segmentation/comp6_test_cls"
+# Competition 6: masks of models that were trained on more than VOC's own images.
+_FOLDER = "Segmentation/comp6_{split}_cls"
 OPACITY = 0.6  # of the colors that are drawn over a picture
 
 
@@ -72,9 +72,10 @@ def paint_classes(pixels: np.ndarray, classes: np.ndarray) -> np.ndarray:
     return np.round(painted).astype(np.uint8)
 
 
-def voc_file(image_id: str) -> str:
-    """Path of an image's mask among the results; what a file name can't hold is percent-encoded."""
-    return f"{RESULTS_FOLDER}/{urllib.parse.quote(image_id, safe='')}.png"
+def voc_file(image_id: str, split: str) -> str:
+    """Path of an image's mask among the results, where the development kit looks for it; what a
+    file name can't hold is percent-encoded."""
+    return f"{_FOLDER.format(split=image_set(split))}/{urllib.parse.quote(image_id, safe='')}.png"
 
 
 def as_voc_png(png: bytes) -> bytes:
@@ -128,7 +129,7 @@ def score_masks(results: str, image_set: str) -> tuple[dict[str, float], list[di
     """Scores a folder of VOC's result masks on one of its image sets, as VOC's own tool does.
 
     Args:
-      results: folder with <image id>.png for each image, such as comp6_test_cls.
+      results: folder with <image id>.png for each image, such as comp6_val_cls.
       image_set: VOC2012/ImageSets/Segmentation/val.txt or the like; the true masks are those in
         VOC2012/SegmentationClass.
 

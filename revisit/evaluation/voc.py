@@ -18,6 +18,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from revisit.data.voc import image_set
 from revisit.errors import UserError
 
 THRESHOLDS = (0.5, 0.75)  # of overlap; VOC's own is 0.5
@@ -140,7 +141,7 @@ def format_detections(detections: Iterable[Detection]) -> str:
 
 def file_name(split: str, title: str) -> str:
     """Of the file of one class's detections, as the development kit wants it."""
-    return _FILE.format(split=split, title=title)
+    return _FILE.format(split=image_set(split), title=title)
 
 
 def read_detections(directory: str) -> dict[str, list[Detection]]:

@@ -32,11 +32,13 @@ class SegmentMetric:
     classes, "id" [B], "loss" [B], "weight" [B].
     """
 
-    def __init__(self, classes: tuple[str, ...]) -> None:
+    def __init__(self, classes: tuple[str, ...], split: str) -> None:
         """Args:
         classes: names of a mask's values.
+        split: that is scored.
         """
         self._classes = classes
+        self._split = split
         self._matrix = segmentation.ConfusionMatrix(len(classes))
         self._predictions: dict[str, bytes] = {}
         self._loss_sum = 0.0
@@ -62,7 +64,7 @@ class SegmentMetric:
     def results(self) -> dict[str, str | bytes]:
         """VOC's PNGs: each image's classes in its own pixels, with VOC's palette."""
         return {
-            segmentation.voc_file(image_id): segmentation.as_voc_png(png)
+            segmentation.voc_file(image_id, self._split): segmentation.as_voc_png(png)
             for image_id, png in self._predictions.items()
         }
 
@@ -298,7 +300,7 @@ def make_segment(config: ConfigDict, dataset: Dataset) -> Task:
         make_head=lambda backbone: deeplab.make_head(backbone, len(classes)),
         loss=_pixel_losses,
         measure=_measure,
-        make_metric=lambda: SegmentMetric(classes),
+        make_metric=lambda: SegmentMetric(classes, config.data.eval_split),
         draw=_draw(classes),
         serve=_serve(classes),
         eval_example=eval_example,
