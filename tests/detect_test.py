@@ -233,7 +233,20 @@ def test_pictures_show_truth_and_prediction(run, data):
 
 @pytest.mark.parametrize(
     "field, value, message",
-    [("task.detect.short_side", 0, "config.task.detect.short_side=0 must be in 1 to long_side=80")],
+    [
+        (
+            "task.detect.short_side",
+            0,
+            "config.task.detect.short_side=0 must be in 1 to long_side=80",
+        ),
+        ("task.detect.proposals", 0, "config.task.detect.proposals=0: give at least 1"),
+        ("task.detect.anchor_sizes", (), r"anchor_sizes=\(\) is not one or more numbers above 0"),
+        (
+            "task.detect.anchor_ratios",
+            (0.0, 1.0),
+            r"ratios=\(0.0, 1.0\) is not one or more numbers",
+        ),
+    ],
 )
 def test_what_does_not_fit_is_one_clear_line(data, tmp_path, field, value, message):
     config = make_config(data)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
-from ml_collections import ConfigDict
 
+from configs import default
 from revisit.errors import UserError
 from revisit.models.formats import Conventions
 from revisit.models.readers import READERS
@@ -44,7 +44,8 @@ def write(kind, backbone, path, conventions=DEFAULTS):
 
 
 def load(init, backbone, **conventions):
-    model = ConfigDict({**DEFAULTS._asdict(), **conventions})
+    model = default.get_config().model
+    model.update(conventions)
     return load_backbone(str(init), backbone, model)
 
 

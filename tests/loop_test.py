@@ -229,6 +229,20 @@ def test_a_backbone_of_another_shape_is_refused_and_nothing_is_claimed(
     assert not (tmp_path / "config.json").exists()
 
 
+def test_a_backbone_that_pools_elsewhere_is_refused_though_its_weights_fit(
+    pretrained: tuple[pathlib.Path, dict], tiny_config: Callable, tmp_path: pathlib.Path
+) -> None:
+    config = tiny_config()
+    config.model.stem = "conv3"
+    config.train.duration = "1 steps"
+    _train(config, "pretrain", tmp_path / "conv3")
+    config.model.stem = "conv3_pool"
+    with pytest.raises(
+        UserError, match="weights of another network: add --config.model.stem=conv3"
+    ):
+        _train(config, "finetune", tmp_path / "finetune", init=str(tmp_path / "conv3"))
+
+
 def test_a_workdir_of_another_experiment_is_refused(
     pretrained: tuple[pathlib.Path, dict], tiny_config: Callable
 ) -> None:
@@ -320,6 +334,17 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_saves_nothing(
     assert not list((tmp_path / "checkpoints").glob("ckpt-*"))
 
 
+def test_weights_that_are_not_finite_stop_the_run_and_are_not_saved(
+    tiny_config: Callable, tmp_path: pathlib.Path
+) -> None:
+    config = tiny_config()
+    config.schedule.learning_rate = 1e39
+    config.train.duration = "1 steps"
+    with pytest.raises(UserError, match="weights are not finite after step 1: lower config.sched"):
+        _train(config, "pretrain", tmp_path)
+    assert not list((tmp_path / "checkpoints").glob("ckpt-*"))
+
+
 def test_a_compiled_step_learns_the_same(
     pretrained: tuple[pathlib.Path, dict], tiny_config: Callable, tmp_path: pathlib.Path
 ) -> None:
@@ -343,6 +368,10 @@ def test_a_compiled_step_learns_the_same(
         ("data.augment", "blur", "config.data.augment='blur' is not one of none, color_jitter"),
         ("train.batch_size", 0, "config.train.batch_size=0: give at least 1"),
         ("train.duration", "5 eposch", 'not a duration: "5 eposch"'),
+        ("train.duration", "0 epochs", "config.train.duration='0 epochs': give at least 1 step"),
+        ("seed", -1, "config.seed=-1 is not between 0 and 4294967295"),
+        ("optimizer.momentum", 2.0, "config.optimizer does not fit sgd: `momentum` must be"),
+        ("schedule.learning_rate", -0.1, "config.schedule.learning_rate=-0.1 is below 0"),
     ],
 )
 def test_what_does_not_fit_is_one_clear_line(

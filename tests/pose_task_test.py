@@ -284,6 +284,8 @@ WRONG: list[tuple[Callable[[Any], None], str]] = [
         r"config.model.output_stride=8; take \(97, 65\)",
     ),
     (lambda config: config.task.pose.update({"margins": (1.5, 1.0)}), "is no range above 0"),
+    (lambda config: config.task.pose.update({"margins": (1.5,)}), "is no range above 0"),
+    (lambda config: config.task.pose.update({"radius": 0.0}), "radius=0.0 is not above 0"),
     (lambda config: config.task.pose.update({"boxes": "no.json"}), "cannot read 'no.json'"),
 ]
 
@@ -310,6 +312,9 @@ def test_a_file_of_other_results_is_refused(data: pathlib.Path, tmp_path: pathli
     path = tmp_path / "boxes.json"
     path.write_text('[{"image_id": 1, "category_id": 1, "score": 1, "keypoints": []}]')
     with pytest.raises(UserError, match="does not hold boxes in COCO's form of results, a list"):
+        _make_task(_make_config(data, boxes=str(path)))
+    path.write_text('[{"image_id": 1, "category_id": 18, "score": 1, "bbox": [0, 0, 9, 9]}]')
+    with pytest.raises(UserError, match="has no person: none of its boxes has a category_id of 1"):
         _make_task(_make_config(data, boxes=str(path)))
 
 

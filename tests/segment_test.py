@@ -344,6 +344,8 @@ def test_pictures_show_image_truth_and_prediction_side_by_side(config: Any) -> N
             {"task.segment.scales": (2.0, 1.0)},
             r"segment.scales=\(2.0, 1.0\) is not a range above 0",
         ),
+        ({"task.segment.scales": (1.0,)}, r"segment.scales=\(1.0,\) is not a range above 0"),
+        ({"task.segment.side": 0}, "segment.side=0: give at least 1 pixel"),
         ({"task.segment.eval_scales": (0.0,)}, r"segment.eval_scales=\(0.0,\) is not one or more"),
     ],
 )

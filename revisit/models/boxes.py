@@ -69,7 +69,7 @@ def clip(boxes: tf.Tensor, windows: tf.Tensor) -> tf.Tensor:
 def sample(
     positive: tf.Tensor, negative: tf.Tensor, count: int, positive_share: float, seed: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Draws at random, without replacement: positives up to their share, the rest negatives.
+    """Draws at random, without replacement: positives up to their share, or 1; the rest negatives.
 
     keras-cv's `balanced_sample` draws from a global generator, and so not the same after a stop.
 
@@ -84,7 +84,7 @@ def sample(
       where a row has too few.
     """
     draws = tf.random.stateless_uniform(tf.shape(positive), seed)
-    most = int(count * positive_share)
+    most = max(1, int(count * positive_share))
     ranks, _ = tf.math.top_k(tf.where(positive, draws, -1.0), most)
     kept = positive & (draws >= ranks[:, -1:])
     priorities = tf.where(kept, 3.0 + draws, tf.where(negative, 1.0 + draws, 0.0))

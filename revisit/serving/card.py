@@ -25,11 +25,12 @@ CARD = """# Model card
 `serving_default` takes encoded images (`image_bytes`) and answers with scores, class ids, names,
 and what else the task gives: titles, ancestors and features; or titles, and boxes in the image's
 own pixels (ymin, xmin, ymax, xmax); or `mask_bytes`, a PNG of class ids in the image's own pixels,
-of which the scores are shares; and, where validation gave them, the thresholds by which a score is
-a yes (best F1 of each class). `features` takes the same and gives a classifier's features alone;
-`examples` takes serialised tf.Examples; `images` takes pixels, float32 in [-1, 1], `images_uint8`
-those from 0 to 255, both {height} x {width}. Encoded images are resized and cropped or padded to
-that size in the graph, as in evaluation.
+of which the scores are shares; or keypoints (y, x) in those pixels, of the person who fills the
+image, and by the signature `boxes` of people in given boxes; and, where validation gave them, the
+thresholds by which a score is a yes (best F1 of each class). `features` takes the same and gives a
+classifier's features alone; `examples` takes serialised tf.Examples; `images` takes pixels, float32
+in [-1, 1], `images_uint8` those from 0 to 255, both {height} x {width}. Encoded images are resized
+and cropped or padded to that size in the graph, as in evaluation.
 
 ## Limits
 Where the training labels are noisy or incomplete, so is what the model learned from them; scores

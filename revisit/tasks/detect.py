@@ -305,6 +305,14 @@ def _check(detect: ConfigDict, dataset: Dataset) -> None:
             f"config.task.name='detect' needs boxes, and {dataset.directory} has none: build it "
             "from a source with objects, as coco, voc or microworld"
         )
+    for field in ("rpn_channels", "rpn_samples", "box_samples", "proposals", "box_crop"):
+        if detect[field] < 1:
+            raise UserError(f"config.task.detect.{field}={detect[field]}: give at least 1")
+    for field in ("anchor_sizes", "anchor_ratios"):
+        if min(detect[field], default=0) <= 0:
+            raise UserError(
+                f"config.task.detect.{field}={detect[field]} is not one or more numbers above 0"
+            )
     if not 0 < detect.short_side <= detect.long_side:
         raise UserError(
             f"config.task.detect.short_side={detect.short_side} must be in "

@@ -22,9 +22,10 @@ from revisit.errors import UserError
 from revisit.evaluation import coco
 from revisit.evaluation.pose import PERSON, PoseMetric
 from revisit.models import pose
-from revisit.tasks.task import Batch, Outputs, Task
+from revisit.tasks.task import Batch, Outputs, Task, is_range
 
 MAX_FOUND = 20  # boxes of an image that a detector found: COCO counts as many poses an image
+PEOPLE = (PERSON, "person")  # categories of a detector that was trained on COCO, or on other sets
 SHOWN_SCORE = 0.2  # from which on a keypoint is drawn
 
 
@@ -53,12 +54,12 @@ def _read_detections(path: str) -> dict[str, np.ndarray]:
     ymin, xmin, ymax, xmax in pixels).
 
     Raises:
-      UserError: the file can't be read, or is not in that form.
+      UserError: the file can't be read, is not in that form, or has nobody.
     """
     found: dict[str, list[tuple[float, ...]]] = {}
     try:
         for each in coco.load_json(path):
-            if each["category_id"] == PERSON and each["score"] > 0:
+            if each["category_id"] in PEOPLE and each["score"] > 0:
                 x, y, width, height = each["bbox"]
                 row = (each["score"], y, x, y + height, x + width)
                 found.setdefault(str(each["image_id"]), []).append(row)
@@ -67,6 +68,11 @@ def _read_detections(path: str) -> dict[str, np.ndarray]:
             f"config.task.pose.boxes={path!r} does not hold boxes in COCO's form of results, a "
             f"list of objects with image_id, category_id, bbox and score: {error!r}"
         ) from error
+    if not found:
+        raise UserError(
+            f"config.task.pose.boxes={path!r} has no person: none of its boxes has a category_id "
+            f"of {' or '.join(map(repr, PEOPLE))} and a score above 0"
+        )
     return {
         id_: np.array(sorted(rows, reverse=True)[:MAX_FOUND], np.float32)
         for id_, rows in found.items()
@@ -323,9 +329,11 @@ def _check(config: ConfigDict) -> None:
             f"config.task.pose.crop={tuple(options.crop)}: both sides have to be 1 more than a "
             f"multiple of config.model.output_stride={stride}; take {nearest}"
         )
-    least, largest = options.margins
-    if not 0 < least <= largest:
+    if not is_range(options.margins):
         raise UserError(f"config.task.pose.margins={tuple(options.margins)} is no range above 0")
+    for field in ("radius", "margin", "nms"):
+        if options[field] <= 0:
+            raise UserError(f"config.task.pose.{field}={options[field]} is not above 0")
 
 
 def make_pose(config: ConfigDict, dataset: Dataset) -> Task:

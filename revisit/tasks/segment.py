@@ -20,7 +20,7 @@ from revisit.data.records import Contents, Dataset
 from revisit.errors import UserError
 from revisit.evaluation import segmentation
 from revisit.models import deeplab
-from revisit.tasks.task import Batch, Outputs, Rows, Task
+from revisit.tasks.task import Batch, Outputs, Rows, Task, is_range
 
 LEAST_PROBABILITY = 1e-30  # of a class, where several views are averaged
 
@@ -270,7 +270,9 @@ def _check(config: ConfigDict, dataset: Dataset) -> None:
             "config.model.stem='patch4' has no cell on an image's border, as segmentation "
             "needs it: take conv7, conv3_pool or conv3"
         )
-    if not 0 < segment.scales[0] <= segment.scales[1]:
+    if segment.side < 1:
+        raise UserError(f"config.task.segment.side={segment.side}: give at least 1 pixel")
+    if not is_range(segment.scales):
         raise UserError(
             f"config.task.segment.scales={tuple(segment.scales)} is not a range above 0"
         )

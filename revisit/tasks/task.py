@@ -1,6 +1,6 @@
 """What a task is: the functions that the training loop, evaluation and export call, and no more."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -30,6 +30,11 @@ class Metric(Protocol):
 
     def results(self) -> dict[str, str | bytes]:
         """Predictions in the benchmark's own format, for its official tools: path -> content."""
+
+
+def is_range(values: Sequence[float]) -> bool:
+    """Whether a config's field holds the least and the largest value of something above 0."""
+    return len(values) == 2 and 0 < values[0] <= values[1]
 
 
 def look_once(run: Callable[[Batch], Outputs], batch: Batch) -> Outputs:

@@ -31,7 +31,7 @@ from revisit.training.plan import Plan, describe, make_plan
 from revisit.training.scoring import NUM_DRAWN, draw_split, evaluate_split
 from revisit.training.step import State, make_state, make_train_step, several_steps
 from revisit.training.strategies import Strategy, make_strategy, sum_over_replicas
-from revisit.training.window import Window
+from revisit.training.window import CALM, Window
 
 
 @contextmanager
@@ -139,6 +139,7 @@ class _Run:
         """Does what needs the weights of a step, and the whole model in one state."""
         self.background.wait()
         self.window.settle(step)  # a loss that is not finite is seen before anything is written
+        self._check_weights(step)
         began = time.monotonic()
         # A step that is done again, for a worker that died before it told of it, counts once.
         self.state.optimizer.iterations.assign(step)
@@ -146,6 +147,12 @@ class _Run:
         for action in actions:
             action(step)
         self.window.paused += time.monotonic() - began
+
+    def _check_weights(self, step: int) -> None:
+        """Raises UserError where the last update, of which no loss tells yet, made them useless."""
+        values = (variable.read_value() for variable in self.state.variables)
+        if not all(bool(tf.reduce_all(tf.math.is_finite(value))) for value in values):
+            raise UserError(f"weights are not finite after step {step}: {CALM}")
 
     def _share_statistics(self) -> None:
         """Gives each replica the mean of all replicas' moving statistics: one model for all."""

@@ -1,7 +1,8 @@
 """The model of a run: backbone and head, made afresh or read back from a workdir."""
 
 import pathlib
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 import tf_keras as keras
@@ -16,6 +17,10 @@ from revisit.tasks import Task, make_task
 from revisit.tasks.task import Batch
 from revisit.training import checkpoint
 from revisit.training import workdir as workdirs
+
+# Fields of config.model that shapes of weights don't show, and that change what they compute: a
+# stem may or may not pool.
+UNSEEN = (*Conventions._fields, "stem", "batch_norm_epsilon")
 
 
 class LoadedModel(NamedTuple):
@@ -128,27 +133,28 @@ def load_backbone(init: str, backbone: keras.Model, model: ConfigDict) -> str:
     if read is None:
         prefix = checkpoint.find_checkpoint(init)
         loaded = checkpoint.load_variables(prefix, "backbone", variables)
-        conventions = _run_conventions(prefix)
+        written = _run_model(prefix)
     else:
-        conventions = read(init, backbone)
+        written = read(init, backbone)._asdict()
         loaded = f"{len(variables)} backbone variables from {init}, {checkpoint.proof(variables)}"
-    _require(conventions, init, model)
+    _require(written, init, model)
     return loaded
 
 
-def _run_conventions(prefix: str) -> Conventions:
-    """Of the run that wrote a checkpoint; a lone checkpoint is taken for one of the defaults."""
+def _run_model(prefix: str) -> dict[str, Any]:
+    """The fields UNSEEN of the run that wrote a checkpoint; a lone checkpoint is taken for one of
+    the default conventions."""
     described = [parent / workdirs.CONFIG_FILE for parent in pathlib.Path(prefix).parents]
     written = [workdirs.read_experiment(path)["model"] for path in described[:3] if path.exists()]
-    return conventions_of(*written[:1])
+    model = written[0] if written else conventions_of()._asdict()
+    return {field: model[field] for field in UNSEEN if field in model}
 
 
-def _require(conventions: Conventions, init: str, model: ConfigDict) -> None:
-    ours = conventions_of(model)
+def _require(written: Mapping[str, Any], init: str, model: ConfigDict) -> None:
     flags = [
         f"--config.model.{field}={wanted}"
-        for field, wanted in conventions._asdict().items()
-        if wanted != getattr(ours, field)
+        for field, wanted in written.items()
+        if wanted != model[field]
     ]
     if flags:
         raise UserError(f"--init={init} has the weights of another network: add {' '.join(flags)}")

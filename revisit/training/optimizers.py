@@ -169,7 +169,10 @@ def make_optimizer(
         raise UserError(
             f'optimizer.average is "{config.average}"; choose one of {", ".join(AVERAGES)}'
         )
-    optimizer = OPTIMIZERS[config.name](config, learning_rate)
+    try:
+        optimizer = OPTIMIZERS[config.name](config, learning_rate)
+    except ValueError as error:
+        raise UserError(f"config.optimizer does not fit {config.name}: {error}") from error
     if config.average != "none":
         optimizer = addons.AVERAGES[config.average](optimizer, config, steps)
     optimizer.global_clipnorm = config.clip_norm or None

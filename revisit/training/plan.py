@@ -15,6 +15,8 @@ from revisit.training import features, probes, schedules
 from revisit.training.modes import MODES, Mode
 from revisit.training.strategies import Strategy
 
+LARGEST_SEED = 2**32  # exclusive: NumPy's
+
 
 class Steps(NamedTuple):
     """The durations of a config, in steps; 0 means only at the end."""
@@ -44,6 +46,8 @@ def _steps(config: ConfigDict, probe: probes.Probe, num_examples: int) -> Steps:
     arguments = {"num_examples": num_examples, "batch_size": train.batch_size}
     duration = "1 epochs" if probe.closed_form else train.duration
     total = schedules.to_steps(duration, **arguments)
+    if total < 1:
+        raise UserError(f"config.train.duration={duration!r}: give at least 1 step")
     every = (train.log_every, train.eval_every, train.save_every)
     return Steps(
         total, *(schedules.to_steps(each, **arguments, total_steps=total) for each in every)
@@ -98,6 +102,8 @@ def make_plan(config: ConfigDict, mode: str, strategy: Strategy) -> Plan:
     dataset = view(read_dataset(config.data.dir), config.data)
     shards = data_input.train_shards(dataset, config.data.train_split, config.data.fraction)
     data_input.train_shards(dataset, config.data.eval_split, 1.0)
+    if not 0 <= config.seed < LARGEST_SEED:
+        raise UserError(f"config.seed={config.seed} is not between 0 and {LARGEST_SEED - 1}")
     _check_sizes(config.train, strategy.distribution.num_replicas_in_sync)
     check_augment(config.data.augment)
     task = make_task(config, dataset)

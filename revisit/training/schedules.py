@@ -143,6 +143,8 @@ def make_schedule(
     """
     if config.name not in SHAPES:
         raise UserError(f'schedule.name is "{config.name}"; choose one of {", ".join(SHAPES)}')
+    if config.learning_rate < 0:
+        raise UserError(f"config.schedule.learning_rate={config.learning_rate} is below 0")
     decay_steps = to_steps(config.decay_every, num_examples, batch_size, total_steps)
     if decay_steps < 1:
         raise UserError(f'schedule.decay_every is "{config.decay_every}": give at least 1 step')

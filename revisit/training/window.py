@@ -8,6 +8,9 @@ import numpy as np
 
 from revisit.errors import UserError
 
+# What to do about training that diverges.
+CALM = "lower config.schedule.learning_rate or lengthen config.schedule.warmup"
+
 
 class Window:
     """The losses, and the waits, of the steps since the last line of progress."""
@@ -42,8 +45,7 @@ class Window:
         losses, _, staleness, *waited = np.asarray(self._fetch(self.results), np.float64).T
         if not np.isfinite(losses).all():
             raise UserError(
-                f"the loss is {losses.sum()} between steps {step - len(losses)} and {step}: lower "
-                "config.schedule.learning_rate or lengthen config.schedule.warmup"
+                f"the loss is {losses.sum()} between steps {step - len(losses)} and {step}: {CALM}"
             )
         self.losses += losses.sum(), len(losses)
         self.staleness.extend(staleness)
