@@ -8,6 +8,7 @@ import numpy as np
 from data_prep import images
 from data_prep.images import CheckedImage
 from data_prep.sources.source import Annotations, Object, Person, Source
+from data_prep.sources.taxonomies import unknown_label
 from revisit.data.records import NUM_KEYPOINTS
 from revisit.data.taxonomy import Taxonomy
 
@@ -32,7 +33,7 @@ def _objects(annotations: Annotations, image: CheckedImage, taxonomy: Taxonomy) 
     objects = annotations.objects
     unknown = next((each.label for each in objects if each.label not in taxonomy.ids), None)
     if unknown is not None:
-        raise ValueError(f"unknown label {unknown!r} of a box")
+        raise ValueError(f"box: {unknown_label(unknown, taxonomy)}")
     return {
         "box": _boxes(objects),
         "label": [taxonomy.ids[each.label] for each in objects],

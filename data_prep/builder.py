@@ -10,6 +10,7 @@ import re
 import shutil
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -26,12 +27,12 @@ from data_prep.duplicates import (
     write_duplicates,
 )
 from data_prep.pipeline import BuildShards, PlanOptions, WriteDuplicates
-from data_prep.report import Done, Progress
+from data_prep.report import Done, Progress, reject_kind
 from data_prep.report_page import Build, write_report
 from data_prep.shards import ShardKey, is_finished, read_report, shard_keys
 from data_prep.sources import SOURCES
 from data_prep.sources.files import find_files
-from data_prep.sources.source import Source, SourceOptions
+from data_prep.sources.source import Reject, Source, SourceOptions
 from revisit.data import records
 from revisit.data.duplicates import fingerprint
 from revisit.errors import UserError
@@ -218,15 +219,28 @@ def _find_duplicates(
     return max((count for _, count in crowded), default=0)
 
 
-def _check_rejects(options: BuildOptions, num_rejects: int, num_images: int) -> None:
-    total = num_rejects + num_images
+def _commonest(rejects: Sequence[Reject]) -> str:
+    """The kind of reason that most rejects have, told by the first of them."""
+    kinds = Counter(reject_kind(each.reason) for each in rejects)
+    kind, count = kinds.most_common(1)[0]
+    first = next(each for each in rejects if reject_kind(each.reason) == kind)
+    return f"{count:,} like {first.origin}: {first.reason}"
+
+
+def _check_rejects(options: BuildOptions, rejects: Sequence[Reject], num_images: int) -> None:
+    total = len(rejects) + num_images
+    if total == 0:
+        raise UserError(f"--source={options.source_name} finds no images in what it was given")
     path = os.path.join(options.out, records.REJECTS_FILE)
     if num_images == 0:
-        raise UserError(f"no image is left of {total:,} rows: {path} says why")
-    if num_rejects > options.max_bad_fraction * total:
         raise UserError(
-            f"{num_rejects:,} of {total:,} rows were rejected, more than --max_bad_fraction="
-            f"{options.max_bad_fraction}: mend what {path} lists, or raise the fraction"
+            f"no image is left of {total:,} rows ({_commonest(rejects)}): mend what {path} lists"
+        )
+    if len(rejects) > options.max_bad_fraction * total:
+        raise UserError(
+            f"{len(rejects):,} of {total:,} rows were rejected, more than --max_bad_fraction="
+            f"{options.max_bad_fraction} ({_commonest(rejects)}): mend what {path} lists, or raise "
+            "the fraction"
         )
 
 
@@ -258,9 +272,10 @@ def _build(options: BuildOptions, beam_options: dict[str, Any]) -> None:
     reports = directory_lib.read_reports(options.out, per_shard)
     rejects = directory_lib.read_row_rejects(options.out)
     rejects += [reject for each in reports.values() for reject in each.total.rejects]
+    rejects.sort()
     directory_lib.write_rejects(options.out, rejects)
     num_images = sum(each.total.num_examples for each in reports.values())
-    _check_rejects(options, len(rejects), num_images)
+    _check_rejects(options, rejects, num_images)
     num_crowded = _find_duplicates(options, reports, beam_options)
     dataset = directory_lib.describe(options.out, source, plan, reports, num_crowded)
     write_report(dataset, Build(measure().now, time.monotonic() - started))

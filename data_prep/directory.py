@@ -152,12 +152,12 @@ def read_reports(directory: str, examples_per_shard: int) -> dict[str, SplitRepo
 
 
 def write_rejects(directory: str, rejects: Iterable[Reject]) -> str:
-    """Writes rejects.csv, sorted, and gives its path."""
+    """Writes rejects.csv, and gives its path."""
     path = tfds.core.Path(directory) / records.REJECTS_FILE
     with path.open("w") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(Reject._fields)
-        writer.writerows(sorted(rejects))
+        writer.writerows(rejects)
     return os.fspath(path)
 
 

@@ -13,7 +13,9 @@ from revisit.data.records import read_dataset
 from revisit.errors import UserError
 
 _DATA = flags.DEFINE_string("data", None, "directory of the data set")
-_SPLIT = flags.DEFINE_string("split", "train", "whose images are drawn")
+_SPLIT = flags.DEFINE_string(
+    "split", "", "whose images are drawn (default: train, or the first where there is none)"
+)
 _NUM_IMAGES = flags.DEFINE_integer("num_images", 36, "drawn on the contact sheet", 1)
 _SHEET = flags.DEFINE_string(
     "sheet", "", "file of the contact sheet (default: contact_sheet.png in the data set)"
@@ -26,18 +28,19 @@ def main(argv: Sequence[str]) -> None:
     if not _DATA.value:
         raise UserError("--data is missing: name a data set's directory, as --data=data/mine")
     dataset = read_dataset(_DATA.value)
-    dataset.num_examples(_SPLIT.value)  # there is such a split, or a clear line
-    from data_prep.report import describe
+    from data_prep.report import describe, shown_split
 
+    split = _SPLIT.value or shown_split(dataset)
+    dataset.num_examples(split)  # there is such a split, or a clear line
     print(describe(dataset))
     cli.import_tensorflow()  # after the table, which does without
     from data_prep.contact_sheet import read_records, write_contact_sheet
 
     path = _SHEET.value or os.path.join(_DATA.value, "contact_sheet.png")
-    write_contact_sheet(dataset, _SPLIT.value, _NUM_IMAGES.value, path)
+    write_contact_sheet(dataset, split, _NUM_IMAGES.value, path)
     print(f"  contact sheet: {path}")
     if _PICTURE.value:
-        record = next(read_records(dataset, _SPLIT.value, 1))
+        record = next(read_records(dataset, split, 1))
         with open(_PICTURE.value, "wb") as file:
             file.write(record["image"])
         print(f"  picture: {_PICTURE.value}")

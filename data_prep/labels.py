@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from data_prep.sources.source import Annotations, Reject, Row
+from data_prep.sources.taxonomies import unknown_label
 from revisit.data.taxonomy import Taxonomy
 
 SPLITS = ("train", "validation", "test")
@@ -37,7 +38,7 @@ class Labels(NamedTuple):
 
 def _id(name: str, taxonomy: Taxonomy) -> int:
     if name not in taxonomy.ids:
-        raise LabelError(f"unknown label {name!r}")
+        raise LabelError(unknown_label(name, taxonomy))
     return taxonomy.ids[name]
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from data_prep.sources.tables import check_text, read_cells
 from revisit.data.records import read_dataset
-from revisit.data.taxonomy import ClassGraph, find_cycle
+from revisit.data.taxonomy import ClassGraph, find_cycle, spelling
 from revisit.errors import UserError
 
 Counts = Mapping[str, int]  # class name -> number of images
@@ -102,11 +102,16 @@ def _unreachable_names(facts: _Facts) -> Iterator[str]:
     return (repr(name) for name in facts.parents if name not in reached)
 
 
-def _similar_names(facts: _Facts) -> Iterator[str]:
+def similar_names(names: Iterable[str]) -> Iterator[str]:
+    """Names that differ in case, spaces or underscores alone: mostly one class, written twice."""
     spelled: dict[str, set[str]] = {}
-    for name in facts.parents:
-        spelled.setdefault(" ".join(name.replace("_", " ").casefold().split()), set()).add(name)
+    for name in names:
+        spelled.setdefault(spelling(name), set()).add(name)
     return (" and ".join(map(repr, sorted(each))) for each in spelled.values() if len(each) > 1)
+
+
+def _similar_names(facts: _Facts) -> Iterator[str]:
+    return similar_names(facts.parents)
 
 
 def _duplicate_titles(facts: _Facts) -> Iterator[str]:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow_datasets as tfds
 
+from data_prep.lint import similar_names
 from revisit.data import records
 from revisit.data.duplicates import TRAIN
 from revisit.data.records import Dataset
@@ -27,16 +28,20 @@ def format_table(rows: Sequence[tuple[str, Any]]) -> str:
     return "\n".join(f"  {name:<{width}}  {value}" for name, value in rows)
 
 
+def taxonomy_figures(taxonomy: Taxonomy) -> dict[str, int]:
+    """The shape of a taxonomy in numbers."""
+    return {
+        "classes": taxonomy.num_classes,
+        "leaves": len(taxonomy.leaves()),
+        "levels": taxonomy.depth(),
+        "with several parents": sum(len(parents) > 1 for parents in taxonomy.parents),
+        "roots": len(taxonomy.roots()),
+    }
+
+
 def taxonomy_rows(taxonomy: Taxonomy) -> list[tuple[str, Any]]:
     """The shape of a taxonomy."""
-    multiple = sum(len(parents) > 1 for parents in taxonomy.parents)
-    return [
-        ("classes", f"{taxonomy.num_classes:,}"),
-        ("leaves", f"{len(taxonomy.leaves()):,}"),
-        ("levels", taxonomy.depth()),
-        ("with several parents", f"{multiple:,}"),
-        ("roots", f"{len(taxonomy.roots()):,}"),
-    ]
+    return [(name, f"{count:,}") for name, count in taxonomy_figures(taxonomy).items()]
 
 
 def labels_an_image(dataset: Dataset, split: str) -> tuple[float, float]:
@@ -110,9 +115,16 @@ def _reject_rows(directory: str) -> list[tuple[str, Any]]:
     return [("rejects", f"{total:,} in {records.REJECTS_FILE} ({kinds})" if total else "none")]
 
 
+def _spelling_rows(taxonomy: Taxonomy) -> list[tuple[str, Any]]:
+    """The classes that may be one, written twice, which only a flat taxonomy mostly has."""
+    similar = list(similar_names(taxonomy.names))
+    shown = "; ".join(similar[:_NUM_HEAD])
+    return [("classes spelled alike", f"{len(similar):,} ({shown})")] if similar else []
+
+
 def _size(dataset: Dataset) -> str:
     paths = (shard.path for shards in dataset.shards.values() for shard in shards)
-    return f"{sum(tfds.core.Path(path).stat().length for path in paths) / 2**20:,.1f} MiB"
+    return str(tfds.core.utils.Size(sum(tfds.core.Path(path).stat().length for path in paths)))
 
 
 def describe(dataset: Dataset) -> str:
@@ -121,7 +133,7 @@ def describe(dataset: Dataset) -> str:
     for split in dataset.shards:
         rows += _split_rows(dataset, split)
     rows += _tail_rows(dataset)
-    rows += taxonomy_rows(dataset.taxonomy)
+    rows += taxonomy_rows(dataset.taxonomy) + _spelling_rows(dataset.taxonomy)
     conflicts = sum(dataset.metadata["num_conflicts"].values())
     rows.append(("labels dropped in conflicts", f"{conflicts:,}"))
     return format_table(rows + _reject_rows(dataset.directory))

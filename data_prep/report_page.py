@@ -22,7 +22,7 @@ from data_prep.report import (
     labels_an_image,
     reject_reasons,
     shown_split,
-    taxonomy_rows,
+    taxonomy_figures,
 )
 from data_prep.shards import ShardKey, read_report
 from data_prep.tfrecord import read_features, read_frames, read_ids
@@ -92,7 +92,7 @@ def figures(dataset: Dataset, build: Build) -> dict[str, Any]:
     return {
         "splits": {split: _split_figures(dataset, split) for split in splits},
         "images_per_second": build.num_images / max(build.seconds, 1e-9),
-        "taxonomy": dict(taxonomy_rows(dataset.taxonomy)),
+        "taxonomy": taxonomy_figures(dataset.taxonomy),
         "classes_with_few_images": {split: few_images(dataset, split) for split in splits},
         "first_records": {
             f"{fraction:.0%}": _subset_figures(dataset, shown_split(dataset), fraction)
@@ -249,7 +249,7 @@ def render(dataset: Dataset, report: dict[str, Any]) -> str:
         f"<h2>Images a class</h2>{_tail(dataset, split)}",
         f"<h2>The first records of {split}</h2>"
         f"{_table(_subset_rows(report['first_records'], dataset.taxonomy))}",
-        f"<h2>Taxonomy</h2>{_table(report['taxonomy'].items())}",
+        f"<h2>Taxonomy</h2>{_table((name, f'{n:,}') for name, n in report['taxonomy'].items())}",
         f"<h2>Rejected</h2>{_table(report['rejects'].items() or [('none', '')])}",
         f"<h2>Near duplicates</h2>{_table(report['duplicates'].items())}",
         *_duplicates(dataset),

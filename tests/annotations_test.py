@@ -49,7 +49,7 @@ def test_only_what_is_promised_is_made():
             Annotations(mask=np.zeros((20, 11), np.uint8)),
             "the image is 10x20 pixels, its mask says 11x20",
         ),
-        (Annotations((Object((0, 0, 1, 1), "cow"),)), "unknown label 'cow' of a box"),
+        (Annotations((Object((0, 0, 1, 1), "cow"),)), "box: unknown label 'cow'"),
     ],
 )
 def test_annotations_of_another_image_are_refused(annotations, words):

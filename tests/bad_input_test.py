@@ -36,6 +36,7 @@ LINES = [  # what stands in a row, and why it is left out
     ("good,good.jpg,dog,", None),
     ("inside,a.tar/in/1.jpg,cat:0.5,", None),
     ("unknown,other.jpg,dgo,", "unknown label 'dgo'"),
+    ("case,other.jpg,Dog,", "unknown label 'Dog', which the taxonomy spells 'dog'"),
     ("missing,nowhere.jpg,dog,", "nowhere.jpg: No such file or directory"),
     ("confidence,other.jpg,dog:1.5,", "confidence '1.5' is not a number from 0 to 1"),
     ("good,other.jpg,dog,", "duplicate id: labels.csv:2 has it with another image or split"),
@@ -86,5 +87,20 @@ def test_every_bad_row_is_a_reject_with_its_line_and_reason(photos, tmp_path):
     ],
 )
 def test_a_file_that_can_t_be_read_at_all_is_one_clear_line(content, words, photos, tmp_path):
+    with pytest.raises(UserError, match=words):
+        build_manifest(photos, tmp_path, content)
+
+
+@pytest.mark.parametrize(
+    "content, words",
+    [
+        (b"path,labels\n", "--source=manifest finds no images in what it was given"),
+        (
+            b"path,labels\ngood.jpg,dgo\nother.jpg,cats\nmore.jpg,\n",
+            r"no image is left of 3 rows \(2 like labels.csv:2: unknown label 'dgo'\): mend what",
+        ),
+    ],
+)
+def test_a_build_without_images_says_why(content, words, photos, tmp_path):
     with pytest.raises(UserError, match=words):
         build_manifest(photos, tmp_path, content)

@@ -339,6 +339,9 @@ def test_many_bad_images_fail_the_build_and_mended_ones_finish_it(photos, built,
     bad = spoil(photos, tmp_path / "bad", 12)
     line = error_line(*arguments(bad, tmp_path / "data"))
     assert "12 of 120 rows were rejected, more than --max_bad_fraction=0.01" in line
+    assert (
+        f"(12 like labels.csv:10: empty file): mend what {tmp_path}/data/rejects.csv lists" in line
+    )
     assert len((tmp_path / "data" / "rejects.csv").read_text().splitlines()) == 13
     for number in range(12):
         (bad / f"{number}.png").write_bytes((photos / f"{number}.png").read_bytes())

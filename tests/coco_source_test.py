@@ -113,7 +113,7 @@ def test_images_lie_in_the_folder_of_their_split(read, tmp_path):
     [
         ({"bbox": [90, 5, 40, 20]}, "box outside the image: ymin, xmin, ymax, xmax are 0.1, 0.9"),
         ({"bbox": [10, 5, 0, 20]}, "empty box"),
-        ({"bbox": [10, 5, 20]}, "not enough values to unpack"),
+        ({"bbox": [10, 5, 20]}, "bbox is not x, y, width, height: [10, 5, 20]"),
         ({"category_id": 2}, "unknown category id 2"),
         ({"image_id": 8}, "annotation of an image that the file does not list"),
     ],
@@ -184,6 +184,8 @@ def test_files_that_are_not_coco_s_boxes_are_one_clear_line(read, tmp_path):
         make_source(options)
     with pytest.raises(UserError, match="needs --manifest=FILES .* and --images=FOLDER"):
         make_source(options._replace(images=""))
+    with pytest.raises(UserError, match="--images='/nowhere' is not a folder: check the path"):
+        make_source(options._replace(images="/nowhere"))
     with pytest.raises(UserError, match="category 1 is 'person', in another file 'cat'"):
         read([{"id": 1, "name": "cat"}], instances=[], person_keypoints=[])
 

@@ -115,8 +115,10 @@ def test_folders_that_can_t_be_told_apart_are_one_clear_line(files, words, tmp_p
         make_source(write(tmp_path, files))
 
 
-@pytest.mark.parametrize("images", ["", "/nowhere", "/etc/passwd"])
+@pytest.mark.parametrize("images", ["/nowhere", "/nowhere.tar", "/etc/passwd"])
 def test_what_is_no_folder_is_one_clear_line(images):
+    with pytest.raises(UserError, match="--source=image_folder needs --images=FOLDER"):
+        make_source(SourceOptions())
     with pytest.raises(UserError, match=f"--images='{images}' is not a folder or uncompressed"):
         make_source(SourceOptions(images=images))
 

@@ -111,7 +111,9 @@ def test_what_is_missing_is_named(options, tmp_path):
     with pytest.raises(UserError, match="needs --images=fall11_whole.tar"):
         make_source(options._replace(taxonomy=""))
     (tmp_path / "other.csv").write_text("child,parent\ndog,animal\n")
-    with pytest.raises(UserError, match="knows none of the synsets .* have to be WordNet ids"):
+    with pytest.raises(
+        UserError, match="knows none of the synsets .* be WordNet ids, .* uncompressed"
+    ):
         make_source(options._replace(taxonomy=str(tmp_path / "other.csv")))
 
 

@@ -64,6 +64,15 @@ def test_the_sheet_lies_in_the_data_set_if_nothing_else_is_said(data):
     assert (data / "contact_sheet.png").exists()
 
 
+def test_without_a_train_split_the_first_is_drawn(photos, tmp_path):
+    (photos / "val.csv").write_text("path,labels,split\n1.png,Dog,val\n2.png,dog,val\n")
+    build(tmp_path / "data", manifest=str(photos / "val.csv"))
+    finished = inspect(f"--data={tmp_path}/data")
+    assert finished.returncode == 0, finished.stderr
+    assert "1 ('Dog' and 'dog')" in finished.stdout
+    assert (tmp_path / "data" / "contact_sheet.png").exists()
+
+
 def test_boxes_and_skeletons_are_drawn(tmp_path):
     build(tmp_path / "data", num_images=12, world="pretrain")
     given = f"--data={tmp_path}/data", f"--sheet={tmp_path}/sheet.png", "--num_images=6"
@@ -97,6 +106,10 @@ def test_an_unknown_split_is_one_line(data):
     "reason, kind",
     [
         ("unknown label 'unicorn'", "unknown label"),
+        (
+            "unknown label 'Dog', which the taxonomy spells 'dog'",
+            "unknown label which the taxonomy spells",
+        ),
         ("photos/a b.jpg: No such file or directory", "No such file or directory"),
         ("confidence 1.5 of label 'a' is not in (0, 1]", "confidence of label is not in"),
         ("not an image that Pillow knows", "not an image that Pillow knows"),

@@ -33,8 +33,8 @@ def rows_of(source):
 
 
 def test_labels_with_semicolons_and_confidences(read):
-    (row,) = rows_of(read("path,labels\na/1.jpg,dog; pet:0.7\n"))
-    assert row.positives == (("dog", 1.0), ("pet", 0.7))
+    (row, same) = rows_of(read("path,labels\na/1.jpg,dog; pet:0.7\na/2.jpg,dog|pet:0.7\n"))
+    assert row.positives == same.positives == (("dog", 1.0), ("pet", 0.7))
     assert (row.id, row.reference, row.origin) == ("a/1.jpg", "a/1.jpg", "labels.csv:2")
 
 
@@ -205,7 +205,9 @@ def test_a_bad_state_is_a_reject(cells, reason, read):
         (b"file,class\n1.jpg,dog\n", "has the columns file, class: a manifest needs"),
         (b"1.jpg,dog\n2.jpg,cat\n", "labels.csv:1 has the columns 1.jpg, dog: .* needs a header"),
         (b"path,labels,path\n1.jpg,dog,2.jpg\n", "each name once"),
-        (b"path,labels\n1.jpg,\n", "has no row with a label"),
+        (b"path;labels\n1.jpg;dog\n", "has the columns path;labels: .* commas or tabs between"),
+        (b"path,labels\n1.jpg,\n", "has no row with a label: a data set"),
+        (b"path,labels\n../1.jpg,dog\n", r"no row with a label \(labels.csv:2: path '../1.jpg'"),
         (gzip.compress(b"path,labels\n1.jpg,dog\n", mtime=0)[:-9], "labels.csv.gz can't be read: "),
         (b"path,labels\n1.jpg,dog\n", "labels.csv.gz can't be read: Not a gzipped file"),
     ],
@@ -234,9 +236,10 @@ def test_missing_files_and_folders_are_named(tmp_path, read):
     with pytest.raises(UserError, match=r"no file at .*none\.csv"):
         make_source(SourceOptions(manifest=str(tmp_path / "none.csv")))
     read("path,labels\n1.jpg,dog\n")
-    options = SourceOptions(manifest=str(tmp_path / "labels.csv"), images="/nowhere")
-    with pytest.raises(UserError, match="--images='/nowhere' is not a folder"):
-        make_source(options)
+    options = SourceOptions(manifest=str(tmp_path / "labels.csv"))
+    for images in ("/nowhere", "/nowhere.tar"):
+        with pytest.raises(UserError, match=f"--images='{images}' is not a folder"):
+            make_source(options._replace(images=images))
 
 
 def test_a_path_may_lead_into_a_tar(read, tmp_path):

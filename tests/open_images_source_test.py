@@ -194,6 +194,10 @@ def test_a_picture_that_can_t_be_turned_is_refused(read, tmp_path):
         ({"labels": ""}, "labels.csv:1 has the columns none"),
         ({"images": IMAGES}, "has no labels of images and no boxes"),
         ({"labels": LABELS, "classes": ""}, "needs its classes: class descriptions"),
+        (
+            {"labels": LABELS, "classes": "/m/dog,Dog\n/m/duck,Ducks, geese\n"},
+            r"classes.csv:2: cells in this line: 3, in the header: 2 \(quote names with commas\)",
+        ),
     ],
 )
 def test_files_of_another_kind_are_one_clear_line(files, words, read):
@@ -201,10 +205,19 @@ def test_files_of_another_kind_are_one_clear_line(files, words, read):
         read(**files)
 
 
-def test_a_rotation_that_is_none_is_one_clear_line(read):
-    source = read(images=IMAGES + "a1,train,http://x,title,45\n", labels=LABELS)
-    with pytest.raises(UserError, match="images.csv:2: Rotation 45 is not a multiple of 90"):
-        list(source.rows())
+@pytest.mark.parametrize(
+    "line, id_, reason",
+    [
+        ("a1,train,http://x,title,45", "a1", "Rotation 45 is not a multiple of 90"),
+        ("a1,train,http://x,title,left", "a1", "Rotation is not a number: 'left'"),
+        ("a1,train,http://x,90", "a1", "cells in this line: 4, in the header: 5"),
+    ],
+)
+def test_a_rotation_that_is_none_is_a_reject_and_its_image_stays(line, id_, reason, read):
+    source = read(images=f"{IMAGES}{line}\n", labels=LABELS + "a1,verification,/m/dog,1\n")
+    reject, row = source.rows()
+    assert reject == Reject("images.csv:2", id_, reason)
+    assert (row.id, row.reference) == ("a1", ("a1", 0))
 
 
 def test_memory_does_not_grow_with_the_table(read):

@@ -41,6 +41,11 @@ def edges(taxonomy):
         ("a.txt", "\ufeffcat\tanimal\n\ndog\tanimal\ncat\tpet\n"),
         ("a.yaml", "animal:\n  cat:\n  dog:\npet: [cat]\n"),
         ("a.yml", "animal: [cat, dog]\npet:\n  - cat: {}\n"),
+        (
+            "a.yaml",
+            '{"classes": [{"name": "cat", "parents": ["animal", "pet"]}, {"name": "pet"}, '
+            '{"name": "dog", "parents": ["animal"]}, {"name": "animal"}]}',
+        ),
     ],
 )
 def test_every_form_gives_the_same_edges(name, content, read):
@@ -49,6 +54,7 @@ def test_every_form_gives_the_same_edges(name, content, read):
 
 def test_a_name_in_several_places_of_open_images_has_several_parents(read):
     taxonomy = read("hierarchy.json", OPEN_IMAGES)
+    assert read("hierarchy.yaml", OPEN_IMAGES) == taxonomy
     assert set(taxonomy.names) == {"/m/animal", "/m/pet", "/m/cat", "/m/paw"}
     assert edges(taxonomy) == {
         ("/m/pet", "/m/animal"),
@@ -96,6 +102,11 @@ def test_a_saved_taxonomy_is_a_form_too(tmp_path):
         ("a.yaml", "a: [b\n", "is not a YAML tree"),
         ("a.yaml", "a: &x [b: *x]\n", "recursive"),
         ("a.yaml", "", "no classes"),
+        (
+            "a.yaml",
+            "child,parent\ndog,animal\n",
+            "a.yaml is text, not a YAML tree: name a table of",
+        ),
         ("a.json", '{"LabelName": "/m/1", "Subcategory": [{}]}', "is not a taxonomy in JSON"),
         ("a.json", "[1", "is not a taxonomy in JSON"),
         ("a.txt", "n00000001 n00000002\nn00000001\n", "a.txt:2 has 1 ids: expected those of"),

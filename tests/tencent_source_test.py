@@ -82,6 +82,14 @@ def test_what_is_missing_is_named(tmp_path, read):
         make_source(options._replace(images=str(tmp_path / "classes.txt")))
 
 
+# Its classes would have other indices, and nobody would notice.
+def test_another_taxonomy_than_the_dictionary_is_one_clear_line(tmp_path, read):
+    read("1.jpg 1:1\n")
+    (tmp_path / "classes.txt").write_text("child,parent\ndog,animal\n")
+    with pytest.raises(UserError, match="classes.txt:1 is not the header of Tencent's dictionary"):
+        read("1.jpg 1:1\n")
+
+
 @pytest.mark.parametrize("name", ["train_urls_tiny.txt", "train_im_list_tiny.txt"])
 def test_the_real_lists_hold_what_their_lines_say(name, shared_data):
     root = shared_data("02_label-hierarchies", "tencent-ml-images")

@@ -33,6 +33,12 @@ def test_members_of_one_name_are_one_sample_in_any_order(tmp_path):
     assert {row.split for row in rows.values()} == {None}
 
 
+def test_a_folder_names_the_archives_in_it(tmp_path):
+    archives = {f"{name}.tar": {"1.jpg": b"", "1.cls": b"0"} for name in "ab"}
+    write(tmp_path, archives | {"a/c.tar": {}})
+    assert read(str(tmp_path))[1].keys() == {"a/1", "b/1"}
+
+
 def test_json_says_what_a_manifest_s_line_says(tmp_path):
     labels = {"labels": ["dog", {"name": "pet", "confidence": 0.5}], "negatives": ["cat"]}
     fields = {**labels, "split": "test", "id": "ignored", "caption": "a dog"}
@@ -97,6 +103,9 @@ def test_what_is_no_sample_is_a_reject(tmp_path):
 
 def test_archives_that_are_not_there_are_named(tmp_path):
     write(tmp_path, {"a-0.tar": {"1.jpg": b"", "1.cls": b"0"}})
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match=r"--images: no file at '.*empty/\*\.tar'"):
+        make_source(SourceOptions(images=f"{tmp_path}/empty"))
     with pytest.raises(UserError, match=r"--images: no file at '.*a-1\.tar'"):
         make_source(SourceOptions(images=f"{tmp_path}/a-{{0..1}}.tar"))
     with pytest.raises(UserError, match="--source=webdataset needs --images=PATTERN"):

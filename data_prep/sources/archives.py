@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import tensorflow_datasets as tfds
 
-from data_prep.sources.files import Span, open_file, whole_file
+from data_prep.sources.files import Span, absolute_path, find_files, open_file, whole_file
 from data_prep.sources.source import Reject
 from revisit.errors import UserError
 
@@ -66,6 +66,29 @@ def list_members(archive: Span) -> Iterator[Member | Reject]:
         elif not member.isdir():
             origin = f"{os.path.basename(archive.path)}:{member.name}"
             yield Reject(origin, member.name, "not a plain file of the archive (a link?)")
+
+
+def check_root(images: str) -> None:
+    """Asks for a folder of images, or an archive that stands for one.
+
+    Raises:
+      UserError: it is neither.
+    """
+    is_archive = images.endswith(ENDING) and os.path.isfile(images)
+    if not (is_archive or os.path.isdir(images)):
+        raise UserError(
+            f"--images={images!r} is not a folder or uncompressed tar archive: check the path"
+        )
+
+
+def find_archives(images: str) -> list[str]:
+    """The archives that --images names (see `find_files`); a folder names those that lie in it.
+
+    Raises:
+      UserError: there is none.
+    """
+    pattern = os.path.join(images, f"*{ENDING}") if os.path.isdir(images) else images
+    return [absolute_path(path) for path in find_files(pattern, "--images")]
 
 
 @functools.cache

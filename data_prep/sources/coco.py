@@ -111,7 +111,10 @@ def _check_list(path: str, content: Json, key: str, fields: set[str]) -> None:
 
 
 def _box(annotation: Json, size: _Size) -> Box:
-    x, y, width, height = annotation["bbox"]
+    given = annotation["bbox"]
+    if not isinstance(given, list) or len(given) != 4:
+        raise ValueError(f"bbox is not x, y, width, height: {given!r}")
+    x, y, width, height = given
     rows, columns = size
     return clip_box((y / rows, x / columns, (y + height) / rows, (x + width) / columns))
 
@@ -260,8 +263,10 @@ def make_source(options: SourceOptions) -> Source:
       UserError: not COCO's form, another skeleton than COCO's, files that contradict each other, or
         no folder of images.
     """
-    if not options.manifest or not os.path.isdir(options.images):
+    if not options.manifest or not options.images:
         raise UserError("--source=coco needs --manifest=FILES (JSON) and --images=FOLDER")
+    if not os.path.isdir(options.images):
+        raise UserError(f"--images={options.images!r} is not a folder: check the path")
     root = absolute_path(options.images)
     categories: dict[str, Json] = {}
     paths = find_files(options.manifest, "--manifest")

@@ -10,6 +10,7 @@ A confidence is a number from 0 to 1; 0 says that the label was verified to be a
 """
 
 import posixpath
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -53,14 +54,14 @@ _STATES: Mapping[str, Callable[[Statement], list[Statement]]] = {
 
 
 def apply_state(statements: Iterable[Statement], state: str) -> list[Statement]:
-    """What the statements come to in a state; an empty one changes nothing.
+    """What the statements come to in a state, in any case; an empty one changes nothing.
 
     Raises:
       ValueError: no such state, or a positive with confidence 0.
     """
-    if not isinstance(state, str) or state not in _STATES:
+    if not isinstance(state, str) or state.lower() not in _STATES:
         raise ValueError(f"state {state!r} is none of positive, negative, unknown")
-    return [each for statement in statements for each in _STATES[state](statement)]
+    return [each for statement in statements for each in _STATES[state.lower()](statement)]
 
 
 def _json_statements(label: Any, default: Mapping[str, Any]) -> list[Statement]:
@@ -88,8 +89,8 @@ def read_json_labels(fields: Mapping[str, Any]) -> list[Statement]:
 
 
 def split_names(cell: str) -> list[str]:
-    """The names in a cell, which stand with `;` between them."""
-    return [name.strip() for name in cell.split(";") if name.strip()]
+    """The names in a cell, which stand with `;` or `|` between them."""
+    return [name.strip() for name in re.split("[;|]", cell) if name.strip()]
 
 
 def _negatives(fields: Mapping[str, Any]) -> list[str]:

@@ -127,12 +127,10 @@ def make_source(options: SourceOptions) -> Source:
     Raises:
       UserError: no such folder, no folders in it, or a taxonomy that is none.
     """
-    path = options.images
-    if not os.path.isdir(path) and not (os.path.isfile(path) and path.endswith(archives.ENDING)):
-        raise UserError(
-            f"--images={path!r} is not a folder or uncompressed tar archive: name one of classes"
-        )
-    root = _Root(absolute_path(path), options.allow_outside_paths)
+    if not options.images:
+        raise UserError("--source=image_folder needs --images=FOLDER: one folder a class in it")
+    archives.check_root(options.images)
+    root = _Root(absolute_path(options.images), options.allow_outside_paths)
     names, layout = _find_classes(root)
     return Source(
         taxonomy=read_taxonomy(options.taxonomy) if options.taxonomy else make_taxonomy(names, []),

@@ -17,14 +17,8 @@ import os
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 
-from data_prep.sources.archives import ENDING, Member, list_members
-from data_prep.sources.files import (
-    Span,
-    absolute_path,
-    find_files,
-    read_span,
-    whole_file,
-)
+from data_prep.sources.archives import ENDING, Member, find_archives, list_members
+from data_prep.sources.files import Span, read_span, whole_file
 from data_prep.sources.source import Picture, Reject, Row, Source, SourceOptions
 from data_prep.sources.tables import check_text, read_lines
 from data_prep.sources.taxonomies import read_taxonomy
@@ -53,10 +47,7 @@ def _as_synset(member: Member | Reject) -> Member | Reject:
 
 def _find_synsets(images: str) -> Iterator[Member | Reject]:
     """The archives of synsets: members of an archive, or files."""
-    if os.path.isdir(images):
-        images = os.path.join(images, f"*{ENDING}")
-    paths = [absolute_path(path) for path in find_files(images, "--images")]
-    for path in paths:
+    for path in find_archives(images):
         first = next(list_members(whole_file(path)), None)
         if isinstance(first, Member) and first.name.endswith(ENDING):
             yield from map(_as_synset, list_members(whole_file(path)))
@@ -135,7 +126,8 @@ def make_source(options: SourceOptions) -> Source:
     if taxonomy.ids.keys().isdisjoint(wnids):
         raise UserError(
             f"{options.taxonomy} knows none of the synsets of --images={options.images} "
-            f"({', '.join(wnids[:3])} ...): its names have to be WordNet ids"
+            f"({', '.join(wnids[:3])} ...): its names have to be WordNet ids, and those of the "
+            "synsets' archives WordNet ids with .tar, uncompressed"
         )
     return Source(
         taxonomy=_restrict(taxonomy, wnids, words),

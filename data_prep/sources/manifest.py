@@ -6,9 +6,9 @@ CSV (or TSV) with a header, its columns in any order:
     a/1.jpg,dog;pet:0.7               a/1.jpg,dog,0.9,
     a/2.jpg,cat                       a/1.jpg,cat,,negative
 
-`labels` holds names with `;` between them, each with a confidence after a colon if it is not sure;
-`label` holds one name, as it is, one row for each. Optional columns: `id` (else the path), `split`
-(train, validation, test), `negatives` (names, `;` between them, verified to be absent),
+`labels` holds names with `;` or `|` between them, each with a confidence after a colon if it is not
+sure; `label` holds one name, as it is, one row for each. Optional columns: `id` (else the path),
+`split` (train, validation, test), `negatives` (names as in `labels`, verified to be absent),
 `confidence` and `state` (of the row's labels; see data_prep.sources.fields). Only a number after
 the last colon is a confidence, and none is if the whole is the name of a class.
 
@@ -76,7 +76,7 @@ def _cell_labels(fields: Mapping[str, Any], known: Collection[str]) -> list[Stat
         stated = [_read_label(text, default, known) for text in split_names(fields["labels"])]
     else:
         stated = [Statement(fields["label"], default)] if fields["label"] else []
-    return apply_state(stated, fields.get("state", "").lower())
+    return apply_state(stated, fields.get("state", ""))
 
 
 def _json_labels(fields: Mapping[str, Any], known: Collection[str]) -> list[Statement]:
@@ -168,7 +168,8 @@ def _header(path: str) -> list[str]:
     if "path" not in header or {"labels", "label"}.isdisjoint(header) or twice:
         raise UserError(
             f"{path}:1 has the columns {', '.join(cells) or 'none'}: "
-            "a manifest needs a header with 'path' and 'labels' (or 'label'), each name once"
+            "a manifest needs a header with 'path' and 'labels' (or 'label'), each name once, and "
+            "commas or tabs between its columns"
         )
     return header
 
@@ -252,10 +253,7 @@ def _find_tables(options: SourceOptions) -> list[_Table]:
         raise UserError("--source=manifest needs --manifest=FILE (CSV, JSONL or NumPy pair)")
     waiting = [os.path.abspath(path) for path in find_files(options.manifest, "--manifest")]
     root = options.images or os.path.dirname(waiting[0])
-    if not (os.path.isdir(root) or root.endswith(archives.ENDING)):
-        raise UserError(
-            f"--images={root!r} is not a folder or uncompressed tar archive: check the path"
-        )
+    archives.check_root(root)
     tables = []
     while waiting:
         num_files = _Table((waiting[0],), "", False).form.num_files

@@ -211,25 +211,39 @@ def _make_row(statements: Sequence[_Statement], turns: int) -> Row:
     )
 
 
-def _read_rotations(tables: Sequence[_Table]) -> Rotations:
-    """Image -> quarters to turn it counterclockwise, of those that are to be turned."""
-    rotations = {}
-    for table in tables:
-        for line in table.lines():
-            degrees = line.cells["Rotation"] if isinstance(line, _Line) else ""
-            quarters = float(degrees or 0) / 90 if degrees.lower() != "nan" else 0.0
-            if quarters % 1:
-                raise UserError(f"{line.origin}: Rotation {degrees} is not a multiple of 90")
-            if quarters % 4 and isinstance(line, _Line):
-                rotations[line.cells["ImageID"]] = int(quarters % 4)
-    return rotations
+def _read_quarters(line: _Line) -> int:
+    """By how many quarters to turn an image."""
+    degrees = line.cells["Rotation"]
+    if degrees.lower() in ("", "nan"):
+        return 0
+    quarters = _number(line, "Rotation") / 90
+    if quarters % 1:
+        raise ValueError(f"Rotation {degrees} is not a multiple of 90")
+    return int(quarters % 4)
+
+
+def _read_rotations(tables: Sequence[_Table]) -> tuple[Rotations, list[Reject]]:
+    """Image -> quarters to turn it counterclockwise, of those that are to be turned; and the lines
+    that say nothing."""
+    rotations, rejects = {}, []
+    for line in itertools.chain.from_iterable(table.lines() for table in tables):
+        if isinstance(line, Reject):
+            rejects.append(line)
+            continue
+        try:
+            if quarters := _read_quarters(line):
+                rotations[line.cells["ImageID"]] = quarters
+        except ValueError as error:
+            rejects.append(Reject(line.origin, line.cells["ImageID"], str(error)))
+    return rotations, rejects
 
 
 _READERS = {"labels": _read_label, "boxes": _read_box}
 
 
 def _rows(tables: Mapping[str, Sequence[_Table]], known: Taxonomy) -> Iterator[Row | Reject]:
-    rotations = _read_rotations(tables["rotations"])
+    rotations, rejects = _read_rotations(tables["rotations"])
+    yield from rejects
     for kind, read in _READERS.items():
         for table in tables[kind]:
             yield from _Reader(read, known, rotations).rows(table)
@@ -261,10 +275,10 @@ def _read(folders: Sequence[str], follow_links: bool, row: Row) -> Picture:
 def _make_taxonomy(descriptions: Sequence[_Table], hierarchy: str) -> Taxonomy:
     graph = read_classes(hierarchy) if hierarchy else ClassGraph([], [], None)
     titles = dict.fromkeys(graph.names, "")
-    for table in descriptions:
-        for line in table.lines():
-            if isinstance(line, _Line):
-                titles[line.cells["LabelName"]] = line.cells["DisplayName"]
+    for line in itertools.chain.from_iterable(table.lines() for table in descriptions):
+        if isinstance(line, Reject):
+            raise UserError(f"{line.origin}: {line.reason} (quote names with commas)")
+        titles[line.cells["LabelName"]] = line.cells["DisplayName"]
     if not titles:
         raise UserError(
             "--source=open_images needs its classes: class descriptions (LabelName,DisplayName) "

@@ -31,7 +31,7 @@ import yaml
 from data_prep.sources import wordnet
 from data_prep.sources.source import Reject, Row
 from data_prep.sources.tables import check_text, ending, open_text, read_cells, read_lines
-from revisit.data.taxonomy import ClassGraph, Taxonomy, make_taxonomy, read_graph
+from revisit.data.taxonomy import ClassGraph, Taxonomy, make_taxonomy, read_graph, spelling
 from revisit.errors import UserError
 
 _COLUMNS = ["child", "parent"]
@@ -129,12 +129,27 @@ def _branches(tree: Any) -> Iterator[tuple[str, Any]]:
         yield tree, None
 
 
+def _is_json_form(tree: Any) -> bool:
+    """JSON is YAML too: whether a tree is one of the forms of JSON below, under another name."""
+    if not isinstance(tree, dict):
+        return False
+    classes = tree.get("classes")
+    return "LabelName" in tree or (
+        isinstance(classes, list)
+        and any(isinstance(each, dict) and "parents" in each for each in classes)
+    )
+
+
 def _read_yaml(path: str) -> ClassGraph:
     with open_text(path) as file:
         try:
             tree = yaml.load(file, _Loader)
         except (yaml.YAMLError, RecursionError) as error:
             raise UserError(f"{path} is not a YAML tree: {error}") from None
+    if isinstance(tree, str):
+        raise UserError(f"{path} is text, not a YAML tree: name a table of edges *.csv or *.txt")
+    if _is_json_form(tree):
+        return _read_json(path)
     names: dict[str, None] = {}
     edges: list[tuple[str, str]] = []
     waiting: list[tuple[str | None, Any]] = [(None, tree)]
@@ -201,6 +216,22 @@ def read_classes(path: str) -> ClassGraph:
     return _READERS[kind](path)
 
 
+def read_dictionary(path: str) -> Taxonomy:
+    """Reads Tencent ML-Images' dictionary_and_semantic_hierarchy.txt; a class's id is its index.
+
+    Raises:
+      UserError: no such file, or another one: its classes would have other indices.
+    """
+    check_text(path)
+    _, header = next(read_lines(path), (1, ""))
+    if header.split("\t") != _TENCENT_COLUMNS:
+        raise UserError(
+            f"{path}:1 is not the header of Tencent's dictionary_and_semantic_hierarchy.txt "
+            f"({', '.join(_TENCENT_COLUMNS)}, tabs between them): labels are indices in that file"
+        )
+    return make_taxonomy(*_read_tencent(path))
+
+
 def read_taxonomy(path: str) -> Taxonomy:
     """Reads a user's taxonomy file.
 
@@ -208,6 +239,12 @@ def read_taxonomy(path: str) -> Taxonomy:
       UserError: no such file, not a form we know, or not a taxonomy (see `make_taxonomy`).
     """
     return make_taxonomy(*read_classes(path))
+
+
+def unknown_label(name: str, taxonomy: Taxonomy) -> str:
+    """Why a label is refused: it is no class, though perhaps one that is written differently."""
+    alike = taxonomy.spellings.get(spelling(name))
+    return f"unknown label {name!r}" + (f", which the taxonomy spells {alike!r}" if alike else "")
 
 
 def make_flat_taxonomy(rows: Iterable[Row | Reject], where: str) -> Taxonomy:
@@ -221,11 +258,14 @@ def make_flat_taxonomy(rows: Iterable[Row | Reject], where: str) -> Taxonomy:
       UserError: no row gives a label.
     """
     names: set[str] = set()
+    refused = ""
     for row in rows:
         if isinstance(row, Row):
             names.update((name for name, _ in row.positives), row.negatives)
+        else:
+            refused = refused or f" ({row.origin}: {row.reason})"
     if not names:
-        raise UserError(f"{where} has no row with a label: a data set needs at least one")
+        raise UserError(f"{where} has no row with a label{refused}: a data set needs at least one")
     are_numbers = all(name.isdecimal() for name in names)
     return make_taxonomy(
         sorted(names, key=lambda name: (int(name) if are_numbers else 0, name)), []

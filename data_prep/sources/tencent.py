@@ -21,7 +21,7 @@ from data_prep.sources.files import find_files
 from data_prep.sources.folders import find_folders, read_named
 from data_prep.sources.source import Picture, Reject, Row, Source, SourceOptions, find_split
 from data_prep.sources.tables import check_text, read_lines
-from data_prep.sources.taxonomies import read_taxonomy
+from data_prep.sources.taxonomies import read_dictionary
 from revisit.data.records import Contents
 from revisit.errors import UserError
 
@@ -68,7 +68,7 @@ def make_source(options: SourceOptions) -> Source:
     """The source of the lists that --manifest names.
 
     Raises:
-      UserError: no lists, dictionary or folders, or lists that are not UTF-8.
+      UserError: no lists, dictionary or folders, another dictionary, or lists that are not UTF-8.
     """
     if not options.manifest or not options.taxonomy:
         raise UserError(
@@ -78,7 +78,7 @@ def make_source(options: SourceOptions) -> Source:
     paths = [os.path.abspath(path) for path in find_files(options.manifest, "--manifest")]
     for path in paths:
         check_text(path)
-    taxonomy = read_taxonomy(options.taxonomy)
+    taxonomy = read_dictionary(options.taxonomy)
     folders = find_folders(options, "tencent")
     return Source(
         taxonomy=taxonomy,

@@ -18,7 +18,7 @@ Without a taxonomy the classes are VOC's twenty, or, where others occur, those t
 
 import functools
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 from xml.etree import ElementTree
 
@@ -40,7 +40,7 @@ from data_prep.sources.source import (
     find_split,
 )
 from data_prep.sources.tables import check_text, read_lines
-from data_prep.sources.taxonomies import read_taxonomy
+from data_prep.sources.taxonomies import read_taxonomy, unknown_label
 from revisit.data.records import Contents
 from revisit.data.taxonomy import Taxonomy, make_taxonomy
 from revisit.data.voc import CLASSES, MASK_CLASSES, VOID
@@ -95,14 +95,14 @@ def _read_size(annotation: ElementTree.Element) -> tuple[int, int]:
 
 
 def _read_objects(
-    annotation: ElementTree.Element, entry: _Entry, known: Collection[str]
+    annotation: ElementTree.Element, entry: _Entry, known: Taxonomy
 ) -> Iterator[Object | Reject]:
     size = _read_size(annotation)
     for element in annotation.findall("object"):
         try:
             each = _read_object(element, size)
-            if each.label not in known:
-                raise ValueError(f"unknown label {each.label!r}")
+            if each.label not in known.ids:
+                raise ValueError(unknown_label(each.label, known))
             yield each
         except ValueError as error:
             yield Reject(entry.origin, entry.name, f"object: {error}")
@@ -113,7 +113,7 @@ def _image_path(annotation: ElementTree.Element, entry: _Entry) -> str:
     return os.path.join(entry.root, "JPEGImages", entry.name + ending)
 
 
-def _entry_rows(entry: _Entry, known: Collection[str]) -> Iterator[Row | Reject]:
+def _entry_rows(entry: _Entry, known: Taxonomy) -> Iterator[Row | Reject]:
     read_path({"path": entry.name}, allow_outside=False)
     annotation = _parse(entry)
     read = list(_read_objects(annotation, entry, known))
@@ -129,7 +129,7 @@ def _entry_rows(entry: _Entry, known: Collection[str]) -> Iterator[Row | Reject]
     )
 
 
-def _rows(entries: Sequence[_Entry], known: Collection[str]) -> Iterator[Row | Reject]:
+def _rows(entries: Sequence[_Entry], known: Taxonomy) -> Iterator[Row | Reject]:
     for entry in entries:
         try:
             yield from _entry_rows(entry, known)
@@ -239,7 +239,7 @@ def make_source(options: SourceOptions) -> Source:
     return Source(
         taxonomy=taxonomy,
         contents=Contents(objects=True, mask=has_masks),
-        rows=functools.partial(_rows, entries, frozenset(taxonomy.names)),
+        rows=functools.partial(_rows, entries, taxonomy),
         read=functools.partial(read, options.allow_outside_paths),
         mask_classes=MASK_CLASSES if has_masks else (),
     )

@@ -1,7 +1,8 @@
 """webdataset: tar archives in which files of one name make a sample: `a/17.jpg`, `a/17.cls`.
 
---images names them: a pattern (`name-{000000..000146}.tar`, `name-*.tar`), a path, or several with
-commas. A member's key is its path up to the first dot of the file's name, the rest is its ending:
+--images names them: a pattern (`name-{000000..000146}.tar`, `name-*.tar`), a path, several with
+commas, or a folder of them. A member's key is its path up to the first dot of the file's name, the
+rest is its ending:
 
     .jpg .jpeg .png .webp .gif .bmp .ppm    the image
     .cls                                    the name of its class, or its number, which is a name
@@ -21,16 +22,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from data_prep.sources.archives import list_members
+from data_prep.sources.archives import find_archives, list_members
 from data_prep.sources.fields import Statement, make_row, read_json_labels
-from data_prep.sources.files import (
-    Span,
-    absolute_path,
-    find_files,
-    read_picture,
-    read_span,
-    whole_file,
-)
+from data_prep.sources.files import Span, read_picture, read_span, whole_file
 from data_prep.sources.source import Reject, Row, Source, SourceOptions, find_split
 from data_prep.sources.taxonomies import make_flat_taxonomy, read_taxonomy
 from revisit.data.records import Contents
@@ -114,9 +108,7 @@ def make_source(options: SourceOptions) -> Source:
     """
     if not options.images:
         raise UserError("--source=webdataset needs --images=PATTERN, as name-{000..146}.tar")
-    archives = _name_archives(
-        [absolute_path(path) for path in find_files(options.images, "--images")]
-    )
+    archives = _name_archives(find_archives(options.images))
     if options.taxonomy:
         taxonomy = read_taxonomy(options.taxonomy)
     else:

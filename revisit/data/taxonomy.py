@@ -27,6 +27,12 @@ from revisit.errors import UserError
 _Node = TypeVar("_Node", bound=Hashable)
 
 
+def spelling(name: str) -> str:
+    """What is left of a name without what people write in different ways: case, spaces,
+    underscores."""
+    return " ".join(name.replace("_", " ").casefold().split())
+
+
 @dataclasses.dataclass(frozen=True)
 class Taxonomy:
     """The classes of a data set; a class's id is its place in `names`. Made by `make_taxonomy`,
@@ -55,6 +61,11 @@ class Taxonomy:
     def ids(self) -> dict[str, int]:
         """From a class's name to its id."""
         return {name: id_ for id_, name in enumerate(self.names)}
+
+    @functools.cached_property
+    def spellings(self) -> dict[str, str]:
+        """From the `spelling` of a class's name to the name."""
+        return {spelling(name): name for name in self.names}
 
     @functools.cached_property
     def children(self) -> tuple[tuple[int, ...], ...]:
