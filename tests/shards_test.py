@@ -150,7 +150,7 @@ def test_an_unknown_label_of_a_box_is_a_reject(directory):
     source = make_source(Contents(objects=True))._replace(taxonomy=make_taxonomy(["a"], []))
     write_shard(directory, source, "1")
     (reject,) = shards.read_report(directory, KEY).rejects
-    assert reject.reason == "unknown label 'b' of a box"
+    assert reject.reason == "box: unknown label 'b'"
 
 
 def test_no_unfinished_file_has_a_shard_s_name(directory, tmp_path):
