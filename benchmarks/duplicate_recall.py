@@ -95,7 +95,7 @@ def write_pictures(path: pathlib.Path, pictures: Iterable[Image.Image]) -> str:
 def find_pairs(paths: Sequence[str], num_images: int) -> list[Pair]:
     """The near duplicates among files of thumbnails in one folder, as a build finds them."""
     directory = pathlib.Path(paths[0]).parent
-    (directory / shards.BUILD_DIRECTORY).mkdir(exist_ok=True)
+    shards.sorting_path(str(directory)).mkdir(parents=True, exist_ok=True)
     files = [File(path, "", "train", 0) for path in paths]
     run_pipeline(WriteDuplicates(files, str(directory), num_images), {})
     return [Pair(*each) for each in directory_lib.read_found(str(directory), "pairs")]

@@ -19,8 +19,8 @@ from data_prep.shards import (
     ROW_REJECTS_FILE,
     ShardReport,
     read_report,
-    rows_path,
     shard_keys,
+    sorting_path,
 )
 from data_prep.sources.source import Reject, Source
 from revisit.data import records
@@ -84,10 +84,10 @@ def begin(directory: str, plan: Plan) -> bool:
     build.mkdir(exist_ok=True)
     # The counts of a former run are not yet those of this one.
     (build / COUNTS_FILE).unlink(missing_ok=True)
-    rows = rows_path(directory)
-    if rows.exists():
-        rows.rmtree()
-    rows.mkdir()
+    sorted_by_former = sorting_path(directory)
+    if sorted_by_former.exists():
+        sorted_by_former.rmtree()
+    sorted_by_former.mkdir()
     return True
 
 

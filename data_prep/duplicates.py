@@ -10,15 +10,18 @@ their pixels, each variance raised by a constant, as SSIM does (Wang et al. 2004
 pictures are alike, and a blank one is unlike any other.
 
 A band has as many bits as the number of images has, so keys are shared by few and the number of
-candidates grows in proportion to that of images. Where many share one all the same (blank pages, a
-logo), each is compared with its `WINDOW` neighbors in the order of hashes alone: equal ones are
-still chained into one group, and they are counted.
+candidates grows in proportion to that of images. Equal thumbnails are candidates with the first of
+them, which alone is compared with others. Where many that differ share a key all the same (scans of
+one form, frames of one film), each is compared with its `WINDOW` neighbors in the order of hashes
+alone, and they are counted.
 
-What travels between workers is hashes; thumbnails are read again where candidates are.
+What is joined is hashes, in files (see `grouping`); thumbnails are read again where candidates are.
+So memory does not grow with the number of images, but for a few hundred bytes a near duplicate.
 """
 
 import csv
 import functools
+import hashlib
 import itertools
 import math
 import os
@@ -34,6 +37,7 @@ import scipy.sparse.csgraph
 import tensorflow_datasets as tfds
 from apache_beam.pvalue import TaggedOutput
 
+from data_prep.grouping import GroupInFiles
 from data_prep.thumbnails import read_thumbnails, thumbnails_path
 from revisit.data.duplicates import TRAIN, Member
 from revisit.data.records import DUPLICATES_FILE, Dataset, shard_name
@@ -144,6 +148,12 @@ def band_keys(bits: Bits, num_bits: int) -> Iterator[npt.NDArray[np.int64]]:
         yield np.minimum(upright @ weights, mirrored @ weights)
 
 
+def _digests(pixels: Pixels) -> npt.NDArray[np.uint64]:
+    """[n, 24, 24] uint8 -> [n]: equal for equal thumbnails, and hardly ever for others."""
+    digests = (hashlib.blake2b(each.tobytes(), digest_size=8).digest() for each in pixels)
+    return np.frombuffer(b"".join(digests), np.uint64)
+
+
 def _pack(bits: Bits) -> npt.NDArray[np.uint64]:
     padded = np.pad(bits, ((0, 0), (0, 64 - _NUM_BITS)))
     return np.packbits(padded, axis=1, bitorder="little").view(np.uint64)[:, 0]
@@ -185,15 +195,17 @@ def _sizes(num_images: int) -> _Sizes:
 
 
 def _to_bands(file: tuple[int, str], sizes: _Sizes) -> Iterator[tuple[Any, Any]]:
-    """One shard -> ((band, part), (keys, hashes, images)), a part being a range of keys."""
+    """One shard -> ((band, part), (keys, hashes, digests, images)), a part being a range of
+    keys."""
     place, path = file
-    bits = hash_bits(read_thumbnails(path).pixels)
-    hashes, images = _pack(bits), (place << 32) + np.arange(len(bits))
+    pixels = read_thumbnails(path).pixels
+    bits = hash_bits(pixels)
+    columns = _pack(bits), _digests(pixels), (place << 32) + np.arange(len(bits))
     for band, keys in enumerate(band_keys(bits, sizes.band_bits)):
         parts = keys * sizes.num_parts >> sizes.band_bits
         for part in np.unique(parts).tolist():
             here = parts == part
-            yield (band, part), (keys[here], hashes[here], images[here])
+            yield (band, part), (keys[here], *(column[here] for column in columns))
 
 
 def _num_crowded(keys: npt.NDArray[np.int64]) -> int:
@@ -204,15 +216,26 @@ def _num_crowded(keys: npt.NDArray[np.int64]) -> int:
 def _candidates(part: tuple[Any, Iterable[Any]]) -> Iterator[Any]:
     """A part of a band -> (file of the first, [m, 2] images), and how many share a crowded key."""
     (band, _), blocks = part
-    keys, hashes, images = map(np.concatenate, zip(*blocks))
-    order = np.lexsort((images, hashes, keys))
-    keys, hashes, images = keys[order], hashes[order], images[order]
+    keys, hashes, digests, images = map(np.concatenate, zip(*blocks))
+    order = np.lexsort((images, digests, hashes, keys))
+    is_new = np.append(True, np.diff(digests[order]) != 0)  # a thumbnail unlike the one before
+    if band == 0:  # equal thumbnails meet in every band
+        pairs = _with_first(images[order], is_new)
+        yield from _by_file(pairs, pairs[:, 0] >> 32)
+    keys, hashes, images = (column[order][is_new] for column in (keys, hashes, images))
     yield TaggedOutput(_CROWDED, (band, _num_crowded(keys)))
     for distance in range(1, min(WINDOW + 1, len(keys))):
         near = keys[:-distance] == keys[distance:]
         near &= _num_different(hashes[:-distance], hashes[distance:]) <= _MAX_DIFFERENT_BITS
         pairs = np.sort(np.stack([images[:-distance][near], images[distance:][near]], 1), axis=1)
         yield from _by_file(pairs, pairs[:, 0] >> 32)
+
+
+def _with_first(images: Images, is_new: npt.NDArray[np.bool_]) -> Images:
+    """Images in runs, each of which begins where `is_new` -> [m, 2]: the first of a run with each
+    other of it."""
+    firsts = images[is_new][np.cumsum(is_new) - 1]
+    return np.stack([firsts, images], 1)[~is_new]
 
 
 def _by_file(pairs: Images, files: Images) -> Iterator[tuple[int, Images]]:
@@ -250,26 +273,28 @@ class FindDuplicates(beam.PTransform):
     Args:
       paths: of all files, each at its place.
       num_images: in all of them.
+      directory: for what is joined; every worker must reach it.
     """
 
-    def __init__(self, paths: Sequence[str], num_images: int) -> None:
+    def __init__(self, paths: Sequence[str], num_images: int, directory: str) -> None:
         super().__init__()
         self._paths = tuple(paths)
         self._sizes = _sizes(num_images)
+        self._directory = directory
 
     def expand(self, files: Any) -> dict[str, Any]:
         """Builds the steps."""
         candidates = (
             files
             | "Bands" >> beam.FlatMap(_to_bands, self._sizes)
-            | "JoinBand" >> beam.GroupByKey()
+            | "JoinBand" >> GroupInFiles(self._directory)
             | "Candidates" >> beam.FlatMap(_candidates).with_outputs(_CROWDED, main=_PAIRS)
         )
         pairs = (
             candidates[_PAIRS]
-            | "JoinFirst" >> beam.GroupByKey()
+            | "JoinFirst" >> GroupInFiles(self._directory)
             | "AttachFirst" >> beam.FlatMap(functools.partial(_attach_first, paths=self._paths))
-            | "JoinSecond" >> beam.GroupByKey()
+            | "JoinSecond" >> GroupInFiles(self._directory)
             | "Compare" >> beam.FlatMap(functools.partial(_compare, paths=self._paths))
         )
         crowded = candidates[_CROWDED] | "SumBand" >> beam.CombinePerKey(sum)

@@ -17,11 +17,10 @@ import apache_beam as beam
 import tensorflow_datasets as tfds
 from apache_beam import typehints
 from apache_beam.pvalue import TaggedOutput
-from apache_beam.transforms.window import GlobalWindow
-from apache_beam.utils.windowed_value import WindowedValue
 
 from data_prep import shards, sorting
 from data_prep.duplicates import File, FindDuplicates
+from data_prep.grouping import SortInFiles
 from data_prep.images import ImageOptions
 from data_prep.labels import SPLITS, LabelError, close_labels, join_rows
 from data_prep.shards import Example, ShardKey
@@ -53,36 +52,15 @@ class PlanOptions(NamedTuple):
     images: ImageOptions = _AS_GIVEN
 
 
-class WriteRuns(beam.DoFn):
-    """Row | Reject -> (range, path of a sorted run of rows); rejects beside them.
-
-    Args:
-      directory: of the runs.
-      seed: of the order.
-    """
-
-    def __init__(self, directory: str, seed: int) -> None:
-        self._directory = directory
-        self._seed = seed
-
-    def start_bundle(self) -> None:
-        """Begins with no rows."""
-        self._runs = sorting.RunWriter(self._directory)
-
-    def process(self, item: Row | Reject) -> Iterator[Any]:
-        """Takes one row."""
-        if isinstance(item, Reject):
-            yield TaggedOutput(_REJECTS, item)
-        elif item.split not in (None, *SPLITS):
-            reason = f"split {item.split!r} is none of {', '.join(SPLITS)}"
-            yield TaggedOutput(_REJECTS, Reject(item.origin, item.id, reason))
-        else:
-            yield from self._runs.add((shards.hash_id(item.id, self._seed, "order"), item.id), item)
-
-    def finish_bundle(self) -> Iterator[Any]:
-        """Writes the rows that are left."""
-        for run in self._runs.flush():
-            yield WindowedValue(run, GlobalWindow().max_timestamp(), [GlobalWindow()])
+def _place_row(item: Row | Reject, seed: int) -> Iterator[Any]:
+    """Row | Reject -> (place in the order, row); rejects beside them."""
+    if isinstance(item, Reject):
+        yield TaggedOutput(_REJECTS, item)
+    elif item.split not in (None, *SPLITS):
+        reason = f"split {item.split!r} is none of {', '.join(SPLITS)}"
+        yield TaggedOutput(_REJECTS, Reject(item.origin, item.id, reason))
+    else:
+        yield (shards.hash_id(item.id, seed, "order"), item.id), item
 
 
 def _split(row: Row, options: PlanOptions) -> str:
@@ -171,10 +149,11 @@ class PlanShards(beam.PTransform):
     def expand(self, rows: Any) -> dict[str, Any]:
         """Builds the steps."""
         planner = self._planner
-        write_runs = beam.ParDo(WriteRuns(planner.directory, planner.options.seed))
-        runs = rows | "WriteRuns" >> write_runs.with_outputs(_REJECTS, main=_GOOD)
+        place = beam.FlatMap(_place_row, planner.options.seed).with_outputs(_REJECTS, main=_GOOD)
+        placed = rows | "PlaceRow" >> place
         merge = beam.FlatMapTuple(planner.plan_range).with_outputs(_REJECTS, main=_GOOD)
-        ranges = runs[_GOOD] | "GroupRange" >> beam.GroupByKey() | "PlanRange" >> merge
+        runs = placed[_GOOD] | "SortRows" >> SortInFiles(planner.directory)
+        ranges = runs | "PlanRange" >> merge
         counts = (
             ranges[_GOOD]
             | "RangeCounts" >> beam.Map(lambda each: each.counts)
@@ -186,7 +165,7 @@ class PlanShards(beam.PTransform):
             >> beam.FlatMap(_plan_shards, beam.pvalue.AsList(ranges[_GOOD]), planner.options)
             | "Deal" >> beam.Reshuffle()
         )
-        rejects = (runs[_REJECTS], ranges[_REJECTS]) | "Rejects" >> beam.Flatten()
+        rejects = (placed[_REJECTS], ranges[_REJECTS]) | "Rejects" >> beam.Flatten()
         return {"shards": planned, "counts": counts, "rejects": rejects}
 
 
@@ -269,12 +248,12 @@ class BuildShards(beam.PTransform):
     def expand(self, pipeline: Any) -> Any:
         """Builds the steps."""
         rows = self._source.rows
-        rows_directory = str(shards.rows_path(self._directory))
+        sorting_directory = str(shards.sorting_path(self._directory))
         plan = (
             pipeline
             | "Start" >> beam.Create([None])
             | "Rows" >> beam.FlatMap(lambda _: rows())
-            | "PlanShards" >> PlanShards(self._source.taxonomy, self._options, rows_directory)
+            | "PlanShards" >> PlanShards(self._source.taxonomy, self._options, sorting_directory)
         )
         _ = plan["counts"] | "WriteCounts" >> beam.Map(
             _write_json, self._directory, shards.COUNTS_FILE
@@ -301,10 +280,11 @@ class WriteDuplicates(beam.PTransform):
 
     def expand(self, pipeline: Any) -> None:
         """Builds the steps."""
+        sorting_directory = str(shards.sorting_path(self._directory))
         found = (
             pipeline
             | "Files" >> beam.Create(list(enumerate(self._paths)))
-            | "FindDuplicates" >> FindDuplicates(self._paths, self._num_images)
+            | "FindDuplicates" >> FindDuplicates(self._paths, self._num_images, sorting_directory)
         )
         for name, collection in found.items():
             _ = (

@@ -34,7 +34,7 @@ from revisit.data import records
 
 BUILD_DIRECTORY = ".build"  # inside the data set's directory, until it is whole
 COUNTS_FILE = "counts.json"  # there: split -> number of images
-ROWS_DIRECTORY = "rows"  # there: what the rows are sorted in
+SORTING_DIRECTORY = "sorting"  # there: what is sorted and grouped in files
 ROW_REJECTS_FILE = "rejects.json"  # there: rows that came to no shard
 
 
@@ -83,9 +83,9 @@ def count_shards(num_images: int, examples_per_shard: int) -> int:
     return max(1, round(num_images / examples_per_shard))
 
 
-def rows_path(directory: str) -> Any:
-    """Where the rows lie while they are sorted."""
-    return tfds.core.Path(directory) / BUILD_DIRECTORY / ROWS_DIRECTORY
+def sorting_path(directory: str) -> Any:
+    """Where things lie while they are sorted and grouped."""
+    return tfds.core.Path(directory) / BUILD_DIRECTORY / SORTING_DIRECTORY
 
 
 def read_shard(key: ShardKey, paths: Iterable[str]) -> Iterator[Example]:

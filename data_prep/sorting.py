@@ -8,8 +8,10 @@ of files travel through Beam, so memory does not grow with the number of images 
 import contextlib
 import heapq
 import itertools
+import os
 import pickle
 import uuid
+from collections import deque
 from collections.abc import Iterable, Iterator
 from operator import itemgetter
 from typing import Any
@@ -18,6 +20,7 @@ import tensorflow_datasets as tfds
 
 NUM_RANGES = 256  # of the 64-bit places: what one worker merges at a time
 RUN_BYTES = 8 * 2**20  # of rows that are held until they are written
+MAX_OPEN = 256  # runs that are read at once: systems allow a process 1024 files, and fewer
 
 Place = tuple[int, str]  # a row's place in the order: the hash of its id, and the id
 
@@ -78,8 +81,15 @@ class RunWriter:
         self._num_bytes = 0
 
 
+def _merge(paths: Iterable[str]) -> Iterator[tuple[Place, Any]]:
+    return heapq.merge(*map(read_items, paths), key=itemgetter(0))
+
+
 def merge_runs(paths: Iterable[str]) -> Iterator[tuple[Place, list[Any]]]:
     """The items of several runs in order: each place once, with all that stands there."""
-    merged = heapq.merge(*map(read_items, paths), key=itemgetter(0))
-    for place, found in itertools.groupby(merged, itemgetter(0)):
+    waiting = deque(paths)
+    while len(waiting) > MAX_OPEN:
+        first = [waiting.popleft() for _ in range(MAX_OPEN)]
+        waiting.append(write_items(_merge(first), os.path.dirname(first[0]), "merged"))
+    for place, found in itertools.groupby(_merge(waiting), itemgetter(0)):
         yield place, [item for _, item in found]

@@ -226,8 +226,8 @@ def test_killed_at_any_moment_a_rerun_makes_the_same_bytes(photos, built, tmp_pa
     given = arguments(photos, out, "--num_processes=2")
     moments = {
         "planned": lambda: (out / "plan.json").exists(),
-        "sorting": lambda: any((out / ".build" / "rows").glob("run-*")),
-        "merging": lambda: any((out / ".build" / "rows").glob("examples-*")),
+        "sorting": lambda: any((out / ".build" / "sorting").glob("run-*")),
+        "merging": lambda: any((out / ".build" / "sorting").glob("examples-*")),
         "merged": lambda: (out / ".build" / "counts.json").exists(),
         "writing a shard": lambda: any(out.glob(".build/*.tfrecord-*")),
         "writing the third": lambda: len(list(out.glob("*.tfrecord-*"))) > 2,

@@ -108,15 +108,30 @@ def test_a_mirrored_picture_has_the_same_keys():
     assert (keys == mirrored).mean() > 0.95
 
 
-def test_many_blank_pictures_are_one_group_in_linear_time(tmp_path):
-    blanks = [Image.new("RGB", (8, 8), "white")] * 600
-    pairs, crowded = find([write_pictures(tmp_path / "blank.npz", blanks)], 600)
-    assert len(pairs) < 600 * duplicates.WINDOW
-    assert set(crowded.values()) == {600}
-    files = [File("blank.npz", "", "train", 0)]
-    groups = list(duplicates.make_groups(pairs, files))
+def check_one_group(pairs, num_images):
+    groups = list(duplicates.make_groups(pairs, [File("all.npz", "", "train", 0)]))
     assert {member.group for member in groups} == {0}
-    assert [member.record for member in groups] == list(range(600))
+    assert [member.record for member in groups] == list(range(num_images))
+
+
+def test_equal_pictures_are_each_compared_with_the_first_alone(tmp_path):
+    pictures = [make_picture(0), *[Image.new("RGB", (8, 8), "white")] * 600]
+    pairs, crowded = find([write_pictures(tmp_path / "all.npz", pictures)], 601)
+    assert [(pair.first, pair.second) for pair in sorted(pairs)] == [(1, n) for n in range(2, 601)]
+    assert set(crowded.values()) == {0}
+
+
+def test_many_pictures_that_hardly_differ_are_one_group_in_linear_time(tmp_path):
+    one = thumbnails.make_thumbnail(make_picture(0)).clip(1, 254)
+    pixels = np.tile(one.reshape(1, -1), (600, 1))
+    pixels[range(500), range(500)] += 1  # another pixel of each by one grey level
+    pixels[range(500, 600), range(100)] -= 1
+    path = str(tmp_path / "all.npz")
+    thumbnails.write_thumbnails(pathlib.Path(path), [str(n) for n in range(600)], list(pixels))
+    pairs, crowded = find([path], 600)
+    assert 600 < len(pairs) < 600 * duplicates.WINDOW
+    assert max(crowded.values()) == 600
+    check_one_group(pairs, 600)
 
 
 def test_the_number_of_candidates_grows_like_that_of_pictures():

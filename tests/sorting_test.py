@@ -1,5 +1,7 @@
 import random
 
+import pytest
+
 from data_prep import sorting
 
 
@@ -18,8 +20,10 @@ def test_ranges_cover_every_place_once():
             assert sorting.range_of(place) in sorting.ranges_of(part, num_parts)
 
 
-def test_many_runs_merge_into_one_order(tmp_path, monkeypatch):
+@pytest.mark.parametrize("max_open", [2, 3, 1000])
+def test_many_runs_merge_into_one_order(max_open, tmp_path, monkeypatch):
     monkeypatch.setattr(sorting, "RUN_BYTES", 2000)
+    monkeypatch.setattr(sorting, "MAX_OPEN", max_open)
     generator = random.Random(0)
     rows = [((generator.getrandbits(64), f"id{n % 300}"), n) for n in range(900)]
     rows += [(place, -item) for place, item in rows[:50]]  # two items at one place
