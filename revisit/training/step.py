@@ -110,13 +110,17 @@ def _make_gradients(plan: Plan, state: State) -> Gradients:
     return tf.function(gradients, jit_compile=True) if train.jit_compile else gradients
 
 
+def _sum_over_replicas(value: tf.Tensor) -> tf.Tensor:
+    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, value)
+
+
 def make_train_step(plan: Plan, state: State) -> Step:
     """The step that updates the weights once.
 
     Returns:
-      (distributed batch, 1.0 where this process was told to stop) -> [3] float32, sums over
-      replicas: mean loss of the global batch; number of replicas told to stop; staleness, the
-      number of updates by others between reading the weights and updating them.
+      (distributed batch, 1.0 where this process was told to stop) -> [3] float32: mean loss of the
+      global batch; number of replicas told to stop; staleness, the number of updates by others
+      between reading the weights and updating them.
     """
     gradients, optimizer = _make_gradients(plan, state), state.optimizer
     distribution = plan.strategy.distribution
@@ -125,15 +129,17 @@ def make_train_step(plan: Plan, state: State) -> Step:
         before = optimizer.iterations.read_value()
         with tf.control_dependencies([before]):
             loss, grads = gradients(batch)
+        # Summed here, not after the update: so it goes on beside the backward pass.
+        figures = _sum_over_replicas(tf.stack([loss, stopped]))
         # The optimizer sums over replicas itself; summing before it would count everything twice.
         optimizer.apply_gradients(zip(grads, state.variables, strict=True))
         staleness = optimizer.iterations.read_value() - before - 1
-        return tf.stack([loss, stopped, tf.cast(staleness, tf.float32)])
+        return tf.concat([figures, [tf.cast(staleness, tf.float32)]], axis=0)
 
     @tf.function
     def train_step(batch: Any, stopped: tf.Tensor) -> tf.Tensor:
         figures = distribution.run(replica_step, args=(batch, stopped))
-        return distribution.reduce(tf.distribute.ReduceOp.SUM, figures, axis=None)
+        return distribution.experimental_local_results(figures)[0]
 
     return train_step
 
