@@ -332,6 +332,20 @@ def test_pictures_show_image_truth_and_prediction_side_by_side(config: Any) -> N
         assert (given[index, :65, :65][shown] != image[index, :65, :65][shown]).any(axis=-1).all()
 
 
+def test_words_under_a_picture_name_its_classes(config: Any, monkeypatch: Any) -> None:
+    captions: list[list[str]] = []
+
+    def keep(pictures: np.ndarray, words: list[list[str]]) -> np.ndarray:
+        captions.extend(words)
+        return pictures
+
+    monkeypatch.setattr("revisit.tasks.segment.caption_images", keep)
+    task, batch = _batch(config)
+    task.draw(batch, {"logits": tf.one_hot(tf.zeros_like(batch["mask"]), 21)})
+    assert {given for given, _ in captions} <= {"given: cat", "given: dog", "given: cat, dog"}
+    assert {predicted for _, predicted in captions} == {"predicted: background"}
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

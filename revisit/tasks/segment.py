@@ -200,7 +200,7 @@ def _draw(classes: tuple[str, ...]) -> Callable[[Batch, Outputs | None], np.ndar
 
     def named(prefix: str, mask: np.ndarray) -> str:
         present = [classes[each] for each in np.unique(mask) if 0 < each < len(classes)]
-        return ", ".join([f"{prefix}:", *present])
+        return f"{prefix}: {', '.join(present) or 'background'}"
 
     def draw(batch: Batch, outputs: Outputs | None = None) -> np.ndarray:
         pixels = images.to_pixels(batch["image"]).numpy()
