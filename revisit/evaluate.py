@@ -53,7 +53,9 @@ def _score() -> dict[str, Any]:
     cli.import_tensorflow()
     from revisit.training.scoring import score
 
-    return score(_WORKDIR.value, _CHECKPOINT.value, _DATA.value, _SPLIT.value)
+    report = score(_WORKDIR.value, _CHECKPOINT.value, _DATA.value, _SPLIT.value)
+    print(f"{report['checkpoint']} on the split {report['split']} of {report['data']}")
+    return report
 
 
 def _as_json(report: dict[str, Any]) -> str:

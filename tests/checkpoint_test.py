@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
+from revisit.errors import UserError
 from revisit.training.checkpoint import Checkpoints, Joined, exists, find_checkpoint, named
 from revisit.training.optimizers import create_slots
 
@@ -46,6 +47,8 @@ def test_a_truncated_checkpoint_is_passed_over_with_a_warning(
     assert again.restore() == 2
     assert model.layers[0].bias.numpy().tolist() == [2, 2, 2]
     assert find_checkpoint(str(tmp_path)).endswith("ckpt-2")
+    with pytest.raises(UserError, match="ckpt-3' is damaged, take another one: "):
+        find_checkpoint(str(tmp_path / "checkpoints" / "ckpt-3"))
     assert not exists(str(tmp_path), 3)
     again.snapshot(3)()
     assert exists(str(tmp_path), 3)

@@ -1,8 +1,10 @@
-"""The operator's files are what TensorFlow Serving and Docker Compose read."""
+"""The operator's files are what TensorFlow Serving and Docker Compose read; the recipes' jobs."""
 
 import pathlib
 import re
+import subprocess
 
+import pytest
 import yaml
 from google.protobuf import (
     descriptor_pb2,
@@ -14,6 +16,7 @@ from google.protobuf import (
 from tensorflow_serving.config import model_server_config_pb2
 
 SERVING = pathlib.Path(__file__).resolve().parent.parent / "serving"
+RECIPES = (SERVING.parent / "docs" / "recipes.md").read_text()
 
 # From tensorflow_serving/servables/tensorflow/session_bundle_config.proto and
 # config/monitoring_config.proto (2.21), whose messages tensorflow-serving-api leaves out.
@@ -106,9 +109,18 @@ def test_kubernetes_starts_the_server_as_compose_does():
     assert pod["metadata"]["annotations"]["prometheus.io/path"] == monitoring
 
 
+@pytest.mark.parametrize(
+    ("status", "is_put_back"), [(0, False), (1, False), (2, False), (75, True), (137, True)]
+)
+def test_recipes_batch_job_is_put_back_only_where_it_can_go_on(status, is_put_back):
+    (script,) = re.findall(r"```sh\n(#!/bin/bash\n.*?)```", RECIPES, re.DOTALL)
+    stand_ins = f"srun() {{ return {status}; }}\nscontrol() {{ echo put back; }}\n"
+    finished = subprocess.run(["bash", "-c", stand_ins + script], capture_output=True, text=True)
+    assert ("put back" in finished.stdout) == is_put_back
+
+
 def test_recipes_job_is_a_cluster_that_training_finds():
-    recipes = (SERVING.parent / "docs" / "recipes.md").read_text()
-    (manifest,) = re.findall(r"```yaml\n(.*?)```", recipes, re.DOTALL)
+    (manifest,) = re.findall(r"```yaml\n(.*?)```", RECIPES, re.DOTALL)
     job = yaml.safe_load(manifest)["spec"]
     pod = job["template"]
     (container,) = pod["spec"]["containers"]

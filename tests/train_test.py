@@ -128,6 +128,7 @@ def test_training_probing_and_scoring_from_the_command_line(
     assert "top_1" in probed.stdout
     scored = _run(tmp_path, "evaluate", "--workdir=run", "--out=scores/run.json")
     assert scored.returncode == 0, scored.stderr
+    assert scored.stdout.startswith("run/checkpoints/ckpt-2 on the split validation of /")
     assert "map_macro" in scored.stdout
     report = json.loads((tmp_path / "scores" / "run.json").read_text())
     assert report["figures"]["num_examples"] == 40

@@ -111,9 +111,12 @@ def find_checkpoint(path: str, which: str = "last") -> str:
       which: "last" or "best", of a workdir.
 
     Raises:
-      UserError: there is none.
+      UserError: there is none, or the one that is named is damaged.
     """
     if os.path.exists(path + ".index"):
+        damage = _find_damage(path)
+        if damage:
+            raise UserError(f"checkpoint {path!r} is damaged, take another one: {damage}")
         return path
     parts = [path, CHECKPOINTS] + ([BEST] if which == BEST else [])
     found = _last_whole(os.path.join(*parts)) or _last_whole(path)
@@ -131,18 +134,23 @@ def exists(workdir: str, step: int) -> bool:
     return os.path.exists(prefix + ".index") and _is_whole(prefix)
 
 
-def _is_whole(prefix: str) -> bool:
-    """Whether all values can be read; TensorFlow compares each with its checksum."""
+def _find_damage(prefix: str) -> str:
+    """Why a value can't be read, "" if all can; TensorFlow compares each with its checksum."""
     try:
         reader = tf.train.load_checkpoint(prefix)
         for name in reader.get_variable_to_shape_map():
             reader.get_tensor(name)
     # TensorFlow's reader raises a truncated file's error as Python's own
     except (tf.errors.OpError, ValueError, IndexError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        logging.warning("checkpoint %s is damaged and passed over: %s", prefix, reason)
-        return False
-    return True
+        return " ".join(str(error).split())
+    return ""
+
+
+def _is_whole(prefix: str) -> bool:
+    damage = _find_damage(prefix)
+    if damage:
+        logging.warning("checkpoint %s is damaged and passed over: %s", prefix, damage)
+    return not damage
 
 
 def _last_whole(directory: str) -> str | None:
