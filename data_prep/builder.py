@@ -4,11 +4,8 @@ import contextlib
 import errno
 import hashlib
 import logging
-import multiprocessing.util
 import os
 import re
-import shutil
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,6 +26,7 @@ from data_prep.duplicates import (
 from data_prep.pipeline import BuildShards, PlanOptions, WriteDuplicates
 from data_prep.report import Done, Progress, reject_kind
 from data_prep.report_page import Build, write_report
+from data_prep.scratch import temporary_files
 from data_prep.shards import ShardKey, is_finished, read_report, shard_keys
 from data_prep.sources import SOURCES
 from data_prep.sources.files import find_files
@@ -140,20 +138,6 @@ _DEFAULTS = {
 }
 
 
-@contextlib.contextmanager
-def _temporary_files() -> Iterator[None]:
-    """Has Beam put what it leaves behind of each pipeline where it is removed."""
-    # Multiprocessing keeps a directory of sockets for the life of the process: not inside ours.
-    multiprocessing.util.get_temp_dir()
-    directory = tempfile.mkdtemp(prefix="data_prep-")
-    former, tempfile.tempdir = tempfile.tempdir, directory
-    try:
-        yield
-    finally:
-        tempfile.tempdir = former
-        shutil.rmtree(directory, ignore_errors=True)  # a thread of Beam may still be at work
-
-
 def run_pipeline(transform: beam.PTransform, beam_options: dict[str, Any]) -> None:
     """Runs a transform that begins a pipeline, to its end.
 
@@ -165,11 +149,11 @@ def run_pipeline(transform: beam.PTransform, beam_options: dict[str, Any]) -> No
       UserError: one that a worker raised, or what it says of a file.
     """
     options = PipelineOptions.from_dictionary({**_DEFAULTS, **beam_options})
-    pipeline = beam.Pipeline(options=options)
-    _ = pipeline | transform
     logging.getLogger(_WORKER_LOGGER).setLevel(logging.CRITICAL)
     try:
-        with _temporary_files():
+        with temporary_files():
+            pipeline = beam.Pipeline(options=options)
+            _ = pipeline | transform
             pipeline.run().wait_until_finish()
     except Exception as error:
         mistake = _user_error(error)

@@ -25,9 +25,10 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, ImageOps
+from PIL import Image, ImageOps
 
 from data_prep.thumbnails import SIDE, make_thumbnail
+from revisit.data.exif import UPRIGHT, read_orientation
 
 MAX_PIXELS = 100_000_000  # of one image: a decoded one takes 3 bytes a pixel of a worker's memory
 Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit; ours is asked before anything is decoded
@@ -83,13 +84,6 @@ def _open(encoded: bytes) -> Image.Image:
         raise ImageError("not an image that Pillow knows") from None
 
 
-def _orientation(image: Image.Image) -> int:
-    try:
-        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except (SyntaxError, ValueError, TypeError, KeyError, OSError, struct.error):
-        return 1  # EXIF that nobody can read turns no picture
-
-
 def _jpeg_process(encoded: bytes) -> int:
     """The marker that starts the frame of a JPEG, which says how it is coded; 0 if there is
     none."""
@@ -107,7 +101,7 @@ def _is_plain(image: Image.Image, encoded: bytes) -> bool:
     return (
         image.mode in _KEPT_MODES.get(image.format or "", ())
         and (image.format == "PNG" or _jpeg_process(encoded) in _JPEG_PROCESSES)
-        and _orientation(image) == 1
+        and read_orientation(image) == UPRIGHT
         and "transparency" not in image.info
     )
 
@@ -139,7 +133,8 @@ def _draft(image: Image.Image, least: tuple[int, int], mode: str | None = None) 
 
 
 def _upright(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    upright = _to_rgb(ImageOps.exif_transpose(image) if _orientation(image) != 1 else image)
+    turned = read_orientation(image) != UPRIGHT
+    upright = _to_rgb(ImageOps.exif_transpose(image) if turned else image)
     return upright if upright.size == size else upright.resize(size, Image.Resampling.LANCZOS)
 
 
@@ -158,7 +153,7 @@ def _checked(encoded: bytes, options: ImageOptions) -> CheckedImage:
     if image.width * image.height > options.max_pixels:
         size = f"{image.width}x{image.height}"
         raise ImageError(f"{size} pixels are over the limit of {options.max_pixels}")
-    transposed = _orientation(image) >= 5
+    transposed = read_orientation(image) >= 5
     width, height = image.size[::-1] if transposed else image.size
     stored = _scaled((width, height), options.short_side)
     is_kept = stored == (width, height) and _is_plain(image, encoded)

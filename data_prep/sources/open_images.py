@@ -30,7 +30,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from PIL import ExifTags, Image
+from PIL import Image
 
 from data_prep.sources.boxes import clip_box
 from data_prep.sources.fields import read_path
@@ -49,6 +49,7 @@ from data_prep.sources.source import (
 )
 from data_prep.sources.tables import check_text, read_cells
 from data_prep.sources.taxonomies import read_classes
+from revisit.data.exif import UPRIGHT, read_orientation
 from revisit.data.records import Contents
 from revisit.data.taxonomy import ClassGraph, Taxonomy, make_taxonomy
 from revisit.errors import UserError
@@ -253,7 +254,7 @@ def _turn(encoded: bytes, turns: int) -> bytes:
     """Pixels as they are stored, turned counterclockwise; the same bytes where nothing turns."""
     try:
         image = Image.open(io.BytesIO(encoded))
-        if not turns and image.getexif().get(ExifTags.Base.Orientation, 1) == 1:
+        if not turns and read_orientation(image) == UPRIGHT:
             return encoded
         pixels = image.convert("RGB")
         for _ in range(turns):

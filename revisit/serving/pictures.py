@@ -5,9 +5,10 @@ import struct
 from collections.abc import Callable
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import Image, ImageOps
 
 from revisit.data.drawing import Label, draw_boxes
+from revisit.data.exif import UPRIGHT, read_orientation
 from revisit.errors import UserError
 from revisit.evaluation.segmentation import paint_classes
 from revisit.serving.predictors import Outputs
@@ -23,7 +24,7 @@ def set_upright(image: bytes) -> bytes:
     """
     try:
         picture = Image.open(io.BytesIO(image))
-        if picture.getexif().get(ExifTags.Base.Orientation, 1) == 1:
+        if read_orientation(picture) == UPRIGHT:
             return image
         turned = io.BytesIO()
         ImageOps.exif_transpose(picture).convert("RGB").save(turned, "PNG")
