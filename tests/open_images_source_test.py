@@ -140,13 +140,6 @@ def test_what_is_upright_keeps_its_bytes(degrees, read, tmp_path):
     assert source.read(row).encoded == (tmp_path / "a1.jpg").read_bytes()
 
 
-def test_exif_that_nobody_can_read_turns_nothing(read, tmp_path):
-    save_marked(tmp_path / "a1.jpg", exif=b"Exif\0\0not TIFF")
-    source = read(labels=LABELS + "a1,verification,/m/dog,1\n")
-    (row,) = source.rows()
-    assert source.read(row).encoded == (tmp_path / "a1.jpg").read_bytes()
-
-
 def test_boxes_are_of_the_stored_pixels_whatever_exif_says(read, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
