@@ -11,6 +11,12 @@ other, evaluation images first in each:
     similarity  to the most similar image before it in the group, in [0, 1]; empty for the first
 
 Every group has an image of this data set.
+
+This marks the records of a data set from beside it: `record` is one's place in its split. That it
+has duplicates is known only when all shards are written: so no shard is written twice, and its
+bytes don't depend on the sets it is compared with. `config.data.drop_duplicates` leaves marked
+records out of training (see `dropped_records`); evaluation reports its figures also without the
+images that training has seen (see `ids_in_training`).
 """
 
 import csv
