@@ -1,5 +1,6 @@
 """--strategy=multi_worker as real processes: the weights of one process, whatever happens."""
 
+import json
 import pathlib
 import runpy
 import time
@@ -7,6 +8,10 @@ import time
 import numpy as np
 import pytest
 
+from data_prep.builder import BuildOptions, build
+from data_prep.pipeline import PlanOptions
+from data_prep.sources.source import SourceOptions
+from revisit.data.records import read_dataset
 from revisit.training import loop, modes
 from revisit.training.logs import read_metrics
 from revisit.training.scoring import score
@@ -90,6 +95,37 @@ def test_workers_score_with_the_same_statistics_that_are_saved(
     figures = read_metrics(str(tmp_path / "run"), "validation", 3)
     assert figures["num_examples"] == 40
     assert report["figures"] == pytest.approx(figures, rel=1e-5)
+
+
+DETECT = {
+    "task.name": "detect",
+    "task.detect.short_side": 64,
+    "task.detect.long_side": 80,
+    "task.detect.anchor_sizes": (12.0, 24.0, 48.0),
+    "task.detect.rpn_samples": 32,
+    "task.detect.proposals": 16,
+    "model.stem": "conv3_pool",
+}
+
+
+@pytest.mark.slow
+def test_workers_score_each_image_of_a_detector_once(tmp_path: pathlib.Path) -> None:
+    data = tmp_path / "data"
+    source = SourceOptions(seed=0, num_images=60, world="pretrain")
+    build(BuildOptions("microworld", source, str(data), PlanOptions(), 0.0, 1), {})
+    write_config(tmp_path / "tiny.py", data, duration="2", batch_size=4, eval_batch_size=4)
+    run = _launch(tmp_path, *(f"--config.{field}={value}" for field, value in DETECT.items()))
+    assert run.wait() == 0, run.output
+    figures = read_metrics(str(tmp_path / "run"), "validation", 2)
+    num_images = read_dataset(str(data)).num_examples("validation")
+    assert num_images % 4  # the last batch has padding
+    assert figures["num_examples"] == num_images
+    truth = json.loads(
+        (tmp_path / "run" / "results" / "validation" / "annotations.json").read_text()
+    )
+    assert len({image["id"] for image in truth["images"]}) == num_images
+    alone = score(str(tmp_path / "run"), "last", None, None)["figures"]
+    assert figures == pytest.approx(alone, rel=1e-3, abs=1e-6, nan_ok=True)
 
 
 @pytest.mark.slow
