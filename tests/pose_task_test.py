@@ -316,6 +316,9 @@ def test_a_file_of_other_results_is_refused(data: pathlib.Path, tmp_path: pathli
     path.write_text('[{"image_id": 1, "category_id": 18, "score": 1, "bbox": [0, 0, 9, 9]}]')
     with pytest.raises(UserError, match="has no person: none of its boxes has a category_id of 1"):
         _make_task(_make_config(data, boxes=str(path)))
+    path.write_text('[{"image_id": 1, "category_id": 1, "score": 1, "bbox": [0, 0, 9, 9]}]')
+    with pytest.raises(UserError, match="no person in any image of the split that is evaluated"):
+        _make_task(_make_config(data, boxes=str(path)))
 
 
 def _overfit(source: str, options: SourceOptions, directory: pathlib.Path) -> dict[str, float]:

@@ -7,7 +7,7 @@ keypoints aren't asked for. Evaluation looks at all the people of an image, in t
 given with them or that a detector found, and scores them in the image's own pixels.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +16,7 @@ from ml_collections import ConfigDict
 
 from revisit.data import geometry, images
 from revisit.data.input import each_example, pad_list
-from revisit.data.records import KEYPOINTS, Contents, Dataset
+from revisit.data.records import KEYPOINTS, Contents, Dataset, Shard, parse_record
 from revisit.data.skeletons import draw_skeletons
 from revisit.errors import UserError
 from revisit.evaluation import coco
@@ -79,8 +79,23 @@ def _read_detections(path: str) -> dict[str, np.ndarray]:
     }
 
 
-def _detected_boxes(path: str) -> Callable[[dict, Mapping[str, tf.Tensor]], _Boxes]:
-    found = {"": np.zeros([0, 5], np.float32), **_read_detections(path)}
+def _check_images(path: str, ids: Container[str], shards: Iterable[Shard]) -> None:
+    """Raises UserError where the file has a box for none of the images; the first one ends it."""
+    for serialized in tf.data.TFRecordDataset([shard.path for shard in shards]):
+        if parse_record(serialized, Contents())["id"].numpy().decode() in ids:
+            return
+    raise UserError(
+        f"config.task.pose.boxes={path!r} has no person in any image of the split that is "
+        "evaluated: are these results of another split?"
+    )
+
+
+def _detected_boxes(
+    path: str, shards: Iterable[Shard]
+) -> Callable[[dict, Mapping[str, tf.Tensor]], _Boxes]:
+    detections = _read_detections(path)
+    _check_images(path, detections, shards)
+    found = {"": np.zeros([0, 5], np.float32), **detections}
     table = np.stack(
         [np.pad(rows, [(0, MAX_FOUND - len(rows)), (0, 0)]) for rows in found.values()]
     )
@@ -139,11 +154,13 @@ def _crop_all(image: tf.Tensor, boxes: tf.Tensor, options: ConfigDict) -> dict[s
 
 
 def _make_eval_example(
-    options: ConfigDict, dataset: Dataset
+    config: ConfigDict, dataset: Dataset
 ) -> Callable[[dict, Mapping[str, tf.Tensor]], dict[str, tf.Tensor]]:
     # What is exported has no images to find boxes of, and needs no file of them.
-    is_detected = options.boxes and dataset.shards
-    find_boxes = _detected_boxes(options.boxes) if is_detected else _given_boxes
+    options, shards = config.task.pose, dataset.shards.get(config.data.eval_split)
+    find_boxes = (
+        _detected_boxes(options.boxes, shards) if options.boxes and shards else _given_boxes
+    )
 
     def eval_example(record: dict, people: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         scores, boxes = find_boxes(record, people)
@@ -167,7 +184,7 @@ def _make_prepare(
 ) -> Callable[[dict, bool, tf.Tensor], dict[str, tf.Tensor]]:
     num_people = max(1, dataset.metadata.get("max_people", 1))
     train_example = _make_train_example(config)
-    eval_example = _make_eval_example(config.task.pose, dataset)
+    eval_example = _make_eval_example(config, dataset)
 
     def prepare(record: dict, training: bool, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         image = images.decode(record["image"])
