@@ -198,6 +198,7 @@ def _tail(dataset: Dataset, split: str) -> str:
         axes.axhline(few, linestyle=":", color="gray")
         axes.annotate(f"{(counts < few).sum():,} classes below {few}", (1, few), va="bottom")
     axes.set(xlabel="class, by frequency", ylabel=f"{split} images")
+    axes.set_ylim(top=max(axes.get_ylim()[1], 3 * max(FEW_IMAGES)))  # room for the lines' words
     figure.tight_layout()
     encoded = io.BytesIO()
     figure.savefig(encoded, format="png", dpi=130)

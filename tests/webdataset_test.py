@@ -76,6 +76,14 @@ def test_the_key_ends_at_the_first_dot_of_the_name(tmp_path):
     assert source.read(rows["a/a.b/1"]).encoded == b"image"
 
 
+def test_a_second_member_of_a_name_is_a_reject(tmp_path):
+    write(tmp_path, {"a.tar": {"b/1.jpg": b"first", "b/1.JPG": b"second", "b/1.cls": b"0"}})
+    source, rows = read(f"{tmp_path}/a.tar")
+    reject = rows.pop("b/1.JPG")
+    assert reject == Reject("a.tar:b/1.JPG", "b/1.JPG", "a second member of this name")
+    assert source.read(rows["a/b/1"]).encoded == b"first"
+
+
 def test_what_is_no_sample_is_a_reject(tmp_path):
     members = {
         "1.cls": b"0",

@@ -72,13 +72,16 @@ def _read_samples(path: str, samples: dict[str, _Sample]) -> Iterator[Reject]:
         if isinstance(member, Reject):
             yield member
             continue
+        origin = f"{os.path.basename(path)}:{member.name}"
         match = _KEY.fullmatch(member.name)
         if match is None:
-            origin = f"{os.path.basename(path)}:{member.name}"
             yield Reject(origin, member.name, "no name with an ending")
+            continue
+        sample, ending = samples.setdefault(match[1], {}), match[2].lower()
+        if ending in sample:
+            yield Reject(origin, member.name, "a second member of this name")
         else:
-            sample = samples.setdefault(match[1], {})
-            sample[match[2].lower()] = member.span
+            sample[ending] = member.span
 
 
 def _rows(archives: Mapping[str, str]) -> Iterator[Row | Reject]:
