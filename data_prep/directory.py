@@ -157,7 +157,8 @@ def write_rejects(directory: str, rejects: Iterable[Reject]) -> str:
     with path.open("w") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(Reject._fields)
-        writer.writerows(rejects)
+        for reject in rejects:  # of a name that is not UTF-8, too
+            writer.writerow(text.encode(errors="backslashreplace").decode() for text in reject)
     return os.fspath(path)
 
 

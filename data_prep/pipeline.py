@@ -25,7 +25,7 @@ from data_prep.images import ImageOptions
 from data_prep.labels import SPLITS, LabelError, close_labels, join_rows
 from data_prep.shards import Example, ShardKey
 from data_prep.sources.source import Reject, Row, Source
-from revisit.data.taxonomy import Taxonomy
+from revisit.data.taxonomy import Taxonomy, is_text
 
 # Beam would take our annotations for promises about its coders, and make schemas of NamedTuples.
 typehints.disable_type_annotations()
@@ -58,6 +58,9 @@ def _place_row(item: Row | Reject, seed: int) -> Iterator[Any]:
         yield TaggedOutput(_REJECTS, item)
     elif item.split not in (None, *SPLITS):
         reason = f"split {item.split!r} is none of {', '.join(SPLITS)}"
+        yield TaggedOutput(_REJECTS, Reject(item.origin, item.id, reason))
+    elif not is_text(item.id):
+        reason = "its name is not UTF-8: rename it"
         yield TaggedOutput(_REJECTS, Reject(item.origin, item.id, reason))
     else:
         yield (shards.hash_id(item.id, seed, "order"), item.id), item

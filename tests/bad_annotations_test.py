@@ -91,7 +91,7 @@ def test_each_fault_of_a_coco_file_is_a_reject_that_names_it(coco, tmp_path):
         f"{name}:image 2": "the image is 40x30 pixels, its annotation says 40x60",
         f"{name}:image 3": "3.jpg: No such file or directory",
         f"{name}:annotation 14": "annotation of an image that the file does not list",
-        f"{name}:annotation 15": "bbox is not x, y, width, height",
+        f"{name}:annotation 15": "is not x, y, width, height",
         f"{name}:annotation 16": "box outside the image: ymin, xmin, ymax, xmax are",
     }
     assert rejects.keys() == words.keys()

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 
 import pytest
 from PIL import Image
@@ -104,3 +105,20 @@ def test_a_file_that_can_t_be_read_at_all_is_one_clear_line(content, words, phot
 def test_a_build_without_images_says_why(content, words, photos, tmp_path):
     with pytest.raises(UserError, match=words):
         build_manifest(photos, tmp_path, content)
+
+
+def test_a_file_s_name_in_another_encoding_is_a_reject(tmp_path):
+    folder = tmp_path / "photos" / "dog"
+    folder.mkdir(parents=True)
+    for name, color in {b"1.jpg": "red", b"caf\xe9.jpg": "blue"}.items():
+        (folder / os.fsdecode(name)).write_bytes(encode(color))
+    source = SourceOptions(images=str(tmp_path / "photos"))
+    options = BuildOptions("image_folder", source, str(tmp_path / "out"), PlanOptions(), 1.0, 1)
+    build(options, {})
+    name = "dog/caf\\udce9.jpg"
+    assert (tmp_path / "out" / "rejects.csv").read_text().splitlines()[1:] == [
+        f"{name},{name},its name is not UTF-8: rename it"
+    ]
+    folder.rename(os.fsdecode(os.fsencode(tmp_path / "photos") + b"/ch\xe2t"))
+    with pytest.raises(UserError, match=r"the class name 'ch.udce2t' is not UTF-8: rename it"):
+        build(options._replace(out=str(tmp_path / "other")), {})

@@ -113,7 +113,9 @@ def test_images_lie_in_the_folder_of_their_split(read, tmp_path):
     [
         ({"bbox": [90, 5, 40, 20]}, "box outside the image: ymin, xmin, ymax, xmax are 0.1, 0.9"),
         ({"bbox": [10, 5, 0, 20]}, "empty box"),
-        ({"bbox": [10, 5, 20]}, "bbox is not x, y, width, height: [10, 5, 20]"),
+        ({"bbox": [10, 5, 20]}, "bbox [10, 5, 20] is not x, y, width, height"),
+        ({"bbox": None}, "bbox None is not x, y, width, height"),
+        ({"bbox": ["10", 5, 20, 20]}, "bbox ['10', 5, 20, 20] is not x, y, width, height"),
         ({"category_id": 2}, "unknown category id 2"),
         ({"image_id": 8}, "annotation of an image that the file does not list"),
     ],

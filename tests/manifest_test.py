@@ -33,6 +33,8 @@ def rows_of(source):
 
 
 def test_labels_with_semicolons_and_confidences(read):
+    (spaced,) = rows_of(read('path, labels\na/1.jpg, "Tart, pastry"\n'))
+    assert spaced.positives == (("Tart, pastry", 1.0),)
     (row, same) = rows_of(read("path,labels\na/1.jpg,dog; pet:0.7\na/2.jpg,dog|pet:0.7\n"))
     assert row.positives == same.positives == (("dog", 1.0), ("pet", 0.7))
     assert (row.id, row.reference, row.origin) == ("a/1.jpg", "a/1.jpg", "labels.csv:2")
@@ -154,6 +156,7 @@ def test_dots_inside_the_folder_are_fine(read):
         ('{"path": 3, "labels": ["a"]}', "no path"),
         ('{"path": "1.jpg", "labels": "a"}', "labels 'a' is not a list"),
         ('{"path": "1.jpg", "labels": [[3]]}', "label [3] is neither a name nor"),
+        (r'{"path": "1.jpg", "labels": ["\ud800"]}', r"label '\ud800' is neither a name nor"),
         ('{"path": "1.jpg", "labels": [], "negatives": [3]}', "is not a list of names"),
         (
             '{"path": "1.jpg", "labels": [{"name": "a", "confidence": "x"}]}',

@@ -112,9 +112,10 @@ def _check_list(path: str, content: Json, key: str, fields: set[str]) -> None:
 
 def _box(annotation: Json, size: _Size) -> Box:
     given = annotation["bbox"]
-    if not isinstance(given, list) or len(given) != 4:
-        raise ValueError(f"bbox is not x, y, width, height: {given!r}")
-    x, y, width, height = given
+    sides = given if isinstance(given, list) else []
+    if len(sides) != 4 or not all(isinstance(side, int | float) for side in sides):
+        raise ValueError(f"bbox {given!r} is not x, y, width, height")
+    x, y, width, height = sides
     rows, columns = size
     return clip_box((y / rows, x / columns, (y + height) / rows, (x + width) / columns))
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from data_prep.sources.source import SPLIT_NAMES, Row
+from revisit.data.taxonomy import is_text
 
 
 class Statement(NamedTuple):
@@ -67,7 +68,7 @@ def apply_state(statements: Iterable[Statement], state: str) -> list[Statement]:
 def _json_statements(label: Any, default: Mapping[str, Any]) -> list[Statement]:
     given = {**default, **(label if isinstance(label, dict) else {"name": label})}
     name = given.get("name")
-    if isinstance(name, bool) or not isinstance(name, str | int):
+    if isinstance(name, bool) or not isinstance(name, str | int) or not is_text(str(name)):
         raise ValueError(
             f"label {label!r} is neither a name nor {{'name': ..., 'confidence': ...}}"
         )

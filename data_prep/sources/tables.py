@@ -75,7 +75,7 @@ def read_cells(path: str) -> Iterator[tuple[int, list[str]]]:
     with open_text(path) as file:
         delimiter = "\t" if "\t" in file.readline() else ","
         file.seek(0)
-        reader = csv.reader(file, delimiter=delimiter)
+        reader = csv.reader(file, delimiter=delimiter, skipinitialspace=True)
         try:
             for cells in reader:
                 if any(cells):

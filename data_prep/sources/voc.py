@@ -63,13 +63,21 @@ def _text(element: ElementTree.Element, tag: str, default: str | None = None) ->
     return text.strip()
 
 
+def _number(element: ElementTree.Element, tag: str) -> float:
+    text = _text(element, tag)
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"<{tag}> {text!r} is not a number") from None
+
+
 def _read_object(element: ElementTree.Element, size: tuple[int, int]) -> Object:
     sides = element.find("bndbox")
     if sides is None:
         raise ValueError("no <bndbox> in <object>")
     height, width = size
-    ymin, xmin = float(_text(sides, "ymin")) - 1, float(_text(sides, "xmin")) - 1
-    ymax, xmax = float(_text(sides, "ymax")), float(_text(sides, "xmax"))
+    ymin, xmin = _number(sides, "ymin") - 1, _number(sides, "xmin") - 1
+    ymax, xmax = _number(sides, "ymax"), _number(sides, "xmax")
     return Object(
         box=clip_box((ymin / height, xmin / width, ymax / height, xmax / width)),
         label=_text(element, "name"),
@@ -88,7 +96,7 @@ def _parse(entry: _Entry) -> ElementTree.Element:
 
 
 def _read_size(annotation: ElementTree.Element) -> tuple[int, int]:
-    height, width = (int(_text(annotation, f"size/{side}")) for side in ("height", "width"))
+    height, width = (int(_number(annotation, f"size/{side}")) for side in ("height", "width"))
     if min(height, width) < 1:
         raise ValueError(f"<size> is {width}x{height}")
     return height, width

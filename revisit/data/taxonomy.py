@@ -27,6 +27,12 @@ from revisit.errors import UserError
 _Node = TypeVar("_Node", bound=Hashable)
 
 
+def is_text(name: str) -> bool:
+    """Whether it can be written as UTF-8: a file's name in another encoding can't, which Python
+    reads with surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)
+
+
 def spelling(name: str) -> str:
     """What is left of a name without what people write in different ways: case, spaces,
     underscores."""
@@ -186,6 +192,12 @@ def _check_unique(names: Sequence[str]) -> None:
         )
 
 
+def _check_text(names: Iterable[str]) -> None:
+    wrong = next((name for name in names if not is_text(name)), None)
+    if wrong is not None:
+        raise UserError(f"the class name {wrong!a} is not UTF-8: rename it")
+
+
 def make_taxonomy(
     names: Sequence[str],
     edges: Iterable[tuple[str, str]],
@@ -199,12 +211,13 @@ def make_taxonomy(
       titles: what people read, one a name; the names themselves when None.
 
     Raises:
-      UserError: no classes, a name twice, an edge to an unknown name, or a cycle (whose path is
-        printed).
+      UserError: no classes, a name twice, one that is not UTF-8, an edge to an unknown name, or a
+        cycle (whose path is printed).
     """
     if not names:
         raise UserError("the taxonomy has no classes: give at least one")
     _check_unique(names)
+    _check_text([*names, *(titles or ())])
     ids = {name: id_ for id_, name in enumerate(names)}
     parents: list[dict[int, None]] = [{} for _ in names]
     for child, parent in edges:
