@@ -8,9 +8,10 @@ Both are fed one batch that stays in memory, and take turns in the same process:
 * the bare step: `tf_keras.Model.train_step` on the same model, loss and optimizer, compiled by
   tf.function and under no strategy.
 
-Each row of ROWS is a cluster of its own on this machine (goal 1.03). With two workers, each has a
-core and a whole batch, and its bare step is what it would do alone: 1 / 1.11 is an efficiency of
-0.9. The bare step of parameter_server is the coordinator's, on all cores.
+Each row of ROWS is a cluster of its own on this machine (goal 1.03), with the demo's ResNet-8 or
+with ResNet-50. With two workers, each has a core and a whole batch, and its bare step is what it
+would do alone: 1 / 1.11 is an efficiency of 0.9. The bare step of parameter_server is the
+coordinator's, on all cores.
 
 Below: peak memory of a process after our step, against one after the bare step alone; and images/s
 of two workers with parameter servers against two in step.
@@ -31,7 +32,7 @@ import tensorflow as tf
 from absl import app, flags, logging
 
 from benchmarks import table
-from benchmarks.train_step import Wrapped, build_microworld, demo_plan
+from benchmarks.train_step import LARGE, Wrapped, build_microworld, demo_plan, model_plan
 from revisit.training import optimizers
 from revisit.training.batches import worker_batches
 from revisit.training.launcher import launch
@@ -42,19 +43,31 @@ _ROW = flags.DEFINE_string("row", "", "Measure one row; set in the processes of 
 _DIRECTORY = flags.DEFINE_string("directory", "", "Of the data set and the result; set likewise.")
 
 NUM_IMAGES = 200
-STEPS = 6  # in each measurement; they alternate
+STEPS = 6  # in each measurement of the demo's model; they alternate
 REPEATS = 7
 BARE = "bare"  # the row without a strategy
 
 
 class Row(NamedTuple):
-    """A cluster; pinned: each worker to a core of its own."""
+    """A cluster; pinned: each worker to a core of its own; large: ResNet-50, not the demo's."""
 
     strategy: str
     num_workers: int = 1
     num_servers: int = 0
     pinned: bool = False
+    large: bool = False
     goal: str = "<= 1.03"
+
+    @property
+    def steps(self) -> int:
+        """In each measurement."""
+        return LARGE.steps if self.large else STEPS
+
+    def plan(self, directory: str) -> Plan:
+        """Of training on the data set there."""
+        if self.large:
+            return model_plan(LARGE, directory, self.strategy)
+        return demo_plan(directory, self.strategy)
 
 
 ROWS = {
@@ -63,6 +76,9 @@ ROWS = {
     "mirrored": Row("mirrored"),
     "multi_worker": Row("multi_worker"),
     "multi_worker, 2 workers": Row("multi_worker", 2, pinned=True, goal="<= 1.11"),
+    "multi_worker, 2 workers, ResNet-50": Row(
+        "multi_worker", 2, pinned=True, large=True, goal="<= 1.11"
+    ),
     "parameter_server": Row("parameter_server", num_servers=1),
     "parameter_server, 2 workers": Row("parameter_server", 2, 1, pinned=True, goal=""),
 }
@@ -85,21 +101,25 @@ def _make_state(plan: Plan, directory: str) -> State:
     return state
 
 
-def _bare(plan: Plan, arrays: dict[str, np.ndarray], directory: str) -> Callable[[], None]:
+def _bare(
+    plan: Plan, arrays: dict[str, np.ndarray], directory: str, steps: int
+) -> Callable[[], None]:
     state = _make_state(plan, directory)
     model = Wrapped(plan, state)
     model.compile(optimizer=state.optimizer)
     step, batches = tf.function(model.train_step), iter(_endless(arrays))
 
     def run() -> None:
-        for _ in range(STEPS):
+        for _ in range(steps):
             logs = step(next(batches))
         logs["loss"].numpy()
 
     return run
 
 
-def _ours(plan: Plan, arrays: dict[str, np.ndarray], directory: str) -> Callable[[], None]:
+def _ours(
+    plan: Plan, arrays: dict[str, np.ndarray], directory: str, steps: int
+) -> Callable[[], None]:
     strategy = plan.strategy
     with strategy.distribution.scope():
         state = _make_state(plan, directory)
@@ -109,7 +129,7 @@ def _ours(plan: Plan, arrays: dict[str, np.ndarray], directory: str) -> Callable
     step = strategy.bind(make_train_step(plan, state))
 
     def run() -> None:
-        results = [step(next(batches), tf.constant(0.0)) for _ in range(STEPS)]
+        results = [step(next(batches), tf.constant(0.0)) for _ in range(steps)]
         np.asarray(strategy.fetch(results))
 
     return run
@@ -124,17 +144,17 @@ def _measure(name: str, directory: str) -> None:
     row, task = ROWS[name], json.loads(os.environ["TF_CONFIG"])["task"]
     if row.pinned:
         _pin(task)
-    plan = demo_plan(directory, row.strategy)
+    plan = row.plan(directory)
     batch = next(iter(worker_batches(plan, 0)))
     arrays = {key: value.numpy() for key, value in batch.items()}
     first, *second = [_bare] if name == BARE else [_ours, _bare]
-    runs = [first(plan, arrays, directory)]
+    runs = [first(plan, arrays, directory, row.steps)]
     runs[0]()
     peak = _peak_megabytes()
-    runs += [make(plan, arrays, directory) for make in second]
+    runs += [make(plan, arrays, directory, row.steps) for make in second]
     seconds = table.median_seconds(runs, REPEATS, warmups=1)
     if task["type"] == "chief" or task["index"] == 0:
-        batches = STEPS if row.num_servers else STEPS * row.num_workers
+        batches = row.steps if row.num_servers else row.steps * row.num_workers
         result = {"seconds": seconds, "peak": peak, "images": batches * len(arrays["image"])}
         pathlib.Path(directory, f"{name}.json").write_text(json.dumps(result))
 
@@ -153,7 +173,7 @@ def _print(results: dict[str, dict[str, Any]]) -> None:
     alone = results.pop(BARE)["peak"]
     table.header("Step under a strategy, ms")
     for name, result in results.items():
-        ours, bare = (1000 * each / STEPS for each in result["seconds"])
+        ours, bare = (1000 * each / ROWS[name].steps for each in result["seconds"])
         table.row(name, f"{ours:.1f}", f"{bare:.1f}", ours / bare, ROWS[name].goal)
     table.header("Peak memory, MB")
     for name, result in results.items():

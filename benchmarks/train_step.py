@@ -132,16 +132,20 @@ def _shown(rate: float, reference: float) -> tuple[str, str, float]:
     return f"{rate:,.3g}", f"{reference:,.3g}", rate / reference
 
 
-def _make(model: Model, directory: str) -> tuple[Step, Iterator[Any]]:
-    """The step of a model on the photographs, and its batches."""
+def model_plan(model: Model, data: str, strategy: str) -> Plan:
+    """Pretraining of a model on a data set, not deterministic; its split `train` is scored too."""
     config = default.get_config()
-    config.data.update({"dir": f"{directory}/data", "eval_split": "train"})
+    config.data.update({"dir": data, "eval_split": "train"})
     config.data.update({"resize": model.resize, "crop": model.crop})
     config.model.update(model.fields)
     config.train.update({"batch_size": model.batch_size, "deterministic": False})
-    strategy = make_strategy("one_device")
-    plan = make_plan(resolve(config, "pretrain"), "pretrain", strategy)
-    with strategy.distribution.scope():
+    return make_plan(resolve(config, "pretrain"), "pretrain", make_strategy(strategy))
+
+
+def _make(model: Model, directory: str) -> tuple[Step, Iterator[Any]]:
+    """The step of a model on the photographs, and its batches."""
+    plan = model_plan(model, f"{directory}/data", "one_device")
+    with plan.strategy.distribution.scope():
         state = make_state(plan, directory)
     return make_train_step(plan, state), train_iterator(plan, 0)
 
