@@ -81,7 +81,7 @@ def is_of_model(field: str) -> bool:
 def write_level(field: str, value: Any) -> str:
     """A level in words: 8 of model.depth is "depth 8", "4 epochs" speaks for itself."""
     if field == DURATION:
-        return f"{value} each"
+        return re.sub(r"\d{4,}", lambda digits: f"{int(digits[0]):,}", f"{value} each")
     if field == START:
         return f"start {value}"
     name = field.rpartition(".")[2].replace("_", " ")

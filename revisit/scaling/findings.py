@@ -297,7 +297,7 @@ def length_sentence(pretrained: Sequence[Result]) -> str:
             f" counted ({min(epochs):.1f} to {max(epochs):.1f} epochs), so that the sizes of the"
             " data alone differ."
         )
-    if max(epochs) <= 1.05 * min(epochs):
+    if max(epochs) <= 1.1 * min(epochs):
         return (
             f"Equal epochs: every backbone saw its own data {np.mean(epochs):.1f} times, as in the"
             f" paper; so more data also meant longer training ({min(seen):,.0f} to {max(seen):,.0f}"

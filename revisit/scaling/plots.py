@@ -22,10 +22,12 @@ _MARKERS = ("o", "s", "^", "D", "v", "P")
 _DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 1, 1, 1)))
 _GREY = "#555555"
 _TICK_GAP = 0.07  # of the axis, between labels
+_SIZES_LABEL = "pretraining images (log scale); dashed: beyond the data; dotted: no pretraining"
 _FORECAST = 2.0  # the line goes on, dashed, to this many times the largest size
 
 _STYLE = {
     "font.size": 11,
+    "axes.titlesize": 12,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.edgecolor": _GREY,
@@ -48,19 +50,15 @@ def _draw_law(axes: Axes, finding: Finding, units: Units, color: str) -> None:
     axes.plot(x[~seen], y[~seen], color=color, linewidth=1.5, linestyle=(0, (4, 3)))
 
 
-def _draw_scratch(axes: Axes, findings: Sequence[Finding], colors: Sequence[str]) -> None:
-    """Level lines across, with their intervals; curves of one model share theirs."""
-    drawn = set()
-    for finding, color in zip(findings, colors, strict=False):
-        if not finding.scratch or (finding.scratch_title, finding.scratch) in drawn:
-            continue
-        drawn.add((finding.scratch_title, finding.scratch))
-        value = float(np.mean(finding.scratch))
-        scratch = finding.spread.estimate(value, len(finding.scratch))
-        title = f"{finding.scratch_title[0].upper()}{finding.scratch_title[1:]}"
-        axes.axhline(value, color=color, linewidth=1.4, linestyle=":", label=title)
-        if scratch.bounded:
-            axes.axhspan(scratch.low, scratch.high, color=color, alpha=0.07, linewidth=0)
+def _draw_scratch(axes: Axes, finding: Finding, color: str) -> None:
+    """A level line across, with its interval."""
+    if not finding.scratch:
+        return
+    value = float(np.mean(finding.scratch))
+    scratch = finding.spread.estimate(value, len(finding.scratch))
+    axes.axhline(value, color=color, linewidth=1.4, linestyle=":")
+    if scratch.bounded:
+        axes.axhspan(scratch.low, scratch.high, color=color, alpha=0.07, linewidth=0)
 
 
 def _set_sizes(axes: Axes, sizes: np.ndarray) -> None:
@@ -90,41 +88,57 @@ def _set_heights(axes: Axes, units: Units) -> None:
     axes.set_axisbelow(True)
 
 
-def _draw_finding(axes: Axes, finding: Finding, units: Units, color: str, marker: str) -> None:
-    """Seeds as points, the law with its band."""
+def _draw_finding(axes: Axes, finding: Finding, units: Units, style: dict) -> None:
+    """Seeds as points, the law with its band, and what there is without pretraining."""
     values = units.scale.from_errors(finding.curve.errors)
-    (points,) = axes.plot(finding.curve.x, values, marker, color=color, label=finding.title)
-    points.set(markersize=6, alpha=0.75, markeredgewidth=0)
+    axes.plot(finding.curve.x, values, markersize=6, alpha=0.75, markeredgewidth=0, **style)
     if finding.fit is not None:
-        _draw_law(axes, finding, units, color)
+        _draw_law(axes, finding, units, style["color"])
+    _draw_scratch(axes, finding, style["color"])
 
 
-def _finish(figure: Figure, axes: Axes, title: str, label: str) -> None:
-    """Heading, name of the axis and legend; layout happens while drawing, which must see the same
-    style."""
+def _finish(figure: Figure, axes: Axes, label: str) -> None:
+    """Name of the axis and legend; layout happens while drawing, which must see the same style."""
     axes.set_xlabel(label, color=_GREY)
-    axes.set_title(title, loc="left", fontsize=12, pad=10)
-    figure.legend(loc="outside lower center", frameon=False, fontsize=9, ncols=2)
+    handles, names = axes.get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", frameon=False, fontsize=9, ncols=2)
     figure.draw_without_rendering()
 
 
+def _panels(findings: Sequence[Finding]) -> dict[str, dict[str, Finding]]:
+    """Heading of a panel -> its curves by name: one panel for all, unless a transfer has several
+    curves, which would hide each other's."""
+    panels: dict[str, dict[str, Finding]] = {}
+    for finding in findings:
+        panels.setdefault(finding.transfer.title, {})[finding.label] = finding
+    if max(map(len, panels.values())) > 1:
+        return panels
+    return {"": {finding.title: finding for finding in findings}}
+
+
 def draw_curve(findings: Sequence[Finding], metric: str, units: Units) -> Figure:
-    """The figure of a study: seeds as points, laws with bands, scratch as level lines."""
-    colors = [_COLORS[i % len(_COLORS)] for i in range(len(findings))]
+    """The figure of a study: seeds as points, laws with bands, level lines without pretraining."""
+    panels = _panels(findings)
+    names = list(dict.fromkeys(name for curves in panels.values() for name in curves))
+    looks = zip(itertools.cycle(_COLORS), itertools.cycle(_MARKERS))
+    styles = {
+        name: {"color": color, "marker": marker, "linestyle": "", "label": name}
+        for name, (color, marker) in zip(names, looks, strict=False)
+    }
+    sizes = np.unique(np.concatenate([finding.curve.x for finding in findings]))
     with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(6.8, 4.5), layout="constrained")
-        axes = figure.add_subplot()
-        sizes = np.unique(np.concatenate([finding.curve.x for finding in findings]))
-        _set_sizes(axes, sizes)
-        for finding, color, marker in zip(
-            findings, colors, itertools.cycle(_MARKERS), strict=False
-        ):
-            _draw_finding(axes, finding, units, color, marker)
-        _draw_scratch(axes, findings, colors)
-        _set_heights(axes, units)
-        axes.set_xlim(sizes.min() / 1.15, _FORECAST * sizes.max())
-        label = "pretraining images (log scale); dashed: beyond the data"
-        _finish(figure, axes, f"{metric} after transfer, with 80% intervals", label)
+        figure = Figure(figsize=(6.8, 1.3 + 3.2 * len(panels)), layout="constrained")
+        rows = figure.subplots(len(panels), sharex=True, sharey=True, squeeze=False)[:, 0]
+        for axes, (heading, curves) in zip(rows, panels.items(), strict=True):
+            axes.set_title(heading, loc="right", fontsize=11)
+            for name, finding in curves.items():
+                _draw_finding(axes, finding, units, styles[name])
+        for axes in rows:
+            _set_heights(axes, units)
+        _set_sizes(rows[-1], sizes)
+        rows[-1].set_xlim(sizes.min() / 1.15, _FORECAST * sizes.max())
+        rows[0].set_title(f"{metric} after transfer, with 80% intervals", loc="left", pad=10)
+        _finish(figure, rows[-1], _SIZES_LABEL)
     return figure
 
 
@@ -174,7 +188,8 @@ def draw_levels(several: Sequence[Series], metric: str) -> Figure:
         _set_levels(axes, names, axis)
         _set_heights(axes, several[0].units)
         label = f"{axis.unit}{' (log scale)' if numeric and axis.log else ''}"
-        _finish(figure, axes, f"{metric}, with 80% intervals", label)
+        axes.set_title(f"{metric}, with 80% intervals", loc="left", pad=10)
+        _finish(figure, axes, label)
     return figure
 
 
