@@ -9,6 +9,7 @@ import threading
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from revisit.errors import UserError
 from revisit.serving.predictors import (
@@ -67,12 +68,41 @@ def save_model(directory, scores):
     tf.saved_model.save(tf.Module(), str(directory), signatures=serving_default)
 
 
+def save_pose_model(directory):
+    """A model that finds COCO's joints on the diagonal of each box, or of a box of 10 by 10."""
+    names = ["nose", *map("joint{}".format, range(1, 17))]
+
+    def answer(corners):
+        steps = tf.linspace(0.0, 1.0, 17)[:, tf.newaxis]
+        keypoints = (
+            corners[..., tf.newaxis, :2] * (1 - steps) + corners[..., tf.newaxis, 2:] * steps
+        )
+        scores = tf.ones_like(keypoints[..., 0])
+        named = tf.broadcast_to(tf.constant(names), tf.shape(scores))
+        return {"keypoints": keypoints, "scores": scores, "names": named}
+
+    image_bytes = tf.TensorSpec([None], tf.string, name="image_bytes")
+    boxes = tf.TensorSpec([None, None, 4], tf.float32, name="boxes")
+    signatures = {
+        "serving_default": tf.function(
+            lambda image_bytes: answer(
+                tf.repeat([[0.0, 0.0, 10.0, 10.0]], tf.size(image_bytes), axis=0)
+            )
+        ).get_concrete_function(image_bytes),
+        "boxes": tf.function(lambda image_bytes, boxes: answer(boxes)).get_concrete_function(
+            image_bytes, boxes
+        ),
+    }
+    tf.saved_model.save(tf.Module(), str(directory), signatures=signatures)
+
+
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
-    """A directory with the model "pets" in two versions, of which 10 is the newest."""
+    """A directory with the models "people" and "pets", whose version 10 is its newest."""
     directory = tmp_path_factory.mktemp("models")
     save_model(directory / "pets" / "9", scores=[0.8, 0.1])
     save_model(directory / "pets" / "10", scores=[0.9, 0.25])
+    save_pose_model(directory / "people" / "1")
     return directory
 
 
@@ -128,6 +158,71 @@ def test_all_ways_of_asking_give_the_same(server, models, image):
     assert rest == grpc == local
     assert rest["ancestors"] == ["animal > mammal", ""]
     assert rest["mask_bytes"].startswith(b"\x89PNG")
+
+
+PREDICTORS = {
+    "REST": lambda server, models, name: make_predictor(rest_url(server, name), 60),
+    "gRPC": lambda server, models, name: make_predictor(grpc_url(server, name), 60),
+    "local": lambda server, models, name: make_local_predictor(str(models / name)),
+}
+
+
+@pytest.mark.parametrize("way", PREDICTORS)
+def test_each_way_asks_about_boxes(server, models, image, way):
+    predict = PREDICTORS[way](server, models, "people")
+    found = predict(image.read_bytes(), [(1.0, 2.0, 9.0, 18.0), (0.0, 20.0, 16.0, 28.0)])
+    assert np.shape(found["scores"]) == (2, 17)
+    assert found["names"][1][0] == "nose"
+    assert (found["keypoints"][0][0], found["keypoints"][0][16]) == ([1, 2], [9, 18])
+    assert (found["keypoints"][1][0], found["keypoints"][1][16]) == ([0, 20], [16, 28])
+    assert np.shape(predict(image.read_bytes())["scores"]) == (17,)
+
+
+@pytest.mark.parametrize("way", PREDICTORS)
+def test_a_model_that_takes_no_boxes_is_told(server, models, image, way):
+    predict = PREDICTORS[way](server, models, "pets")
+    with pytest.raises(UserError, match="the model takes no boxes: only one with the signature"):
+        predict(image.read_bytes(), [(0.0, 0.0, 9.0, 9.0)])
+
+
+def test_every_box_has_its_table_and_its_skeleton(server, image, tmp_path):
+    boxes = ["--box=2,1,8,8", "--box=20,0,8.5,16"]  # x, y, width, height
+    url, out = f"--url={rest_url(server, 'people')}", tmp_path / "found"
+    finished = client(url, f"--out={out}", *boxes, image)
+    assert finished.returncode == 0, finished.stderr
+    lines = finished.stdout.splitlines()
+    assert lines[0] == str(image)
+    assert lines[1] == "  box 2,1,8,8"
+    assert lines[3].split() == ["1.000", "nose", "1", "2"]
+    assert lines[20] == "  box 20,0,8.5,16"
+    assert lines[38].split() == ["1.000", "joint16", "16", "28"]
+    assert lines[39:] == [f"  {out / 'dog.png'}: 34 keypoints with a score of 0.2 or more"]
+    drawn = np.asarray(Image.open(out / "dog.png"))
+    scale = drawn.shape[0] // 20
+    plain = np.asarray(Image.open(image).resize(drawn.shape[1::-1], Image.Resampling.NEAREST))
+    changed = (plain != drawn).any(axis=-1)
+    assert changed[: 10 * scale, : 11 * scale].any()
+    assert changed[:, 20 * scale :].any()
+    assert not changed[:, 11 * scale : 19 * scale].any()  # nobody stands between them
+
+
+@pytest.mark.parametrize(
+    "box, words",
+    [
+        ("1,2,3", "--box=1,2,3: expected x,y,width,height, four numbers"),
+        ("1,2,3,x", "--box=1,2,3,x: expected x,y,width,height, four numbers"),
+        ("5,5,0,5", "--box=5,5,0,5: expected x,y,width,height, four numbers, the sides above 0"),
+        ("20,5,28,9", "--box=20,5,28,9 goes from x=20, y=5 to x=48, y=14, out of the image of 30"),
+        ("-4,5,9,9", "--box=-4,5,9,9 goes from x=-4, y=5 to x=5, y=14, out of the image of 30"),
+    ],
+)
+def test_a_box_that_is_none_of_the_image_is_one_line(image, box, words):
+    assert words in error_line("--model=m", f"--box={box}", image)
+
+
+def test_boxes_are_of_one_image(image):
+    line = error_line("--model=m", "--box=1,1,5,5", image, image)
+    assert line == "error: --box is of one image, and 2 are given: ask one by one"
 
 
 def test_masks_are_drawn_over_the_image_that_was_sent(server, image, tmp_path):

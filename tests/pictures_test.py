@@ -7,7 +7,7 @@ import pytest
 from PIL import ExifTags, Image
 
 from revisit.errors import UserError
-from revisit.serving.pictures import draw, set_upright
+from revisit.serving.pictures import count_drawn, draw, set_upright
 
 
 def encode(pixels):
@@ -86,8 +86,17 @@ def test_bytes_that_nothing_turns_are_sent_as_they_are(image):
 
 def test_an_image_that_pillow_cannot_read_is_named():
     boxes = {"boxes": [], "scores": [], "titles": []}
-    with pytest.raises(UserError, match="Pillow cannot read the image to draw over it"):
+    with pytest.raises(UserError, match="Pillow cannot read the image: "):
         draw(GRAY[:100], boxes)
+
+
+def test_what_is_drawn_is_counted():
+    boxes = {"boxes": [[0, 0, 9, 9]] * 3, "scores": [0.49, 0.3, 0.1], "titles": ["cat"] * 3}
+    assert count_drawn(boxes) == "0 boxes with a score of 0.5 or more"
+    assert (np.asarray(draw(GRAY, boxes)) == 100).all()
+    people = {"keypoints": np.zeros((2, 17, 2)), "scores": np.linspace(0, 1, 34).reshape(2, 17)}
+    assert count_drawn(people) == "27 keypoints with a score of 0.2 or more"
+    assert count_drawn({"mask_bytes": b""}) == ""
 
 
 def test_labels_alone_are_nothing_to_draw():

@@ -35,7 +35,7 @@ def decoded(value):
 def as_json(name, array):
     if name.endswith("_bytes"):
         return {"b64": base64.b64encode(array).decode()}
-    return [value.decode() if isinstance(value, bytes) else value for value in array.tolist()]
+    return array.tolist()
 
 
 def make_rest_handler(models):
@@ -43,7 +43,7 @@ def make_rest_handler(models):
         def do_POST(self):
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             status, answer = self.predict(self.path, body)
-            encoded = json.dumps(answer).encode()
+            encoded = json.dumps(answer, default=bytes.decode).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(encoded)))
             self.end_headers()
@@ -53,16 +53,19 @@ def make_rest_handler(models):
             name = path.removeprefix("/v1/models/").removesuffix(":predict")
             if name not in models:
                 return 404, {"error": f"Servable not found for request: Latest({name})"}
-            signature = models[name][body.get("signature_name", "serving_default")]
-            (key,) = signature.structured_input_signature[1]
-            rows = [decoded(instance[key]) for instance in body["instances"]]
+            key = body.get("signature_name", "serving_default")
+            if key not in models[name]:
+                words = f'Serving signature name: "{key}" not found in signature def'
+                return 400, {"error": words}
+            rows = body["instances"]
+            inputs = {each: tf.constant([decoded(row[each]) for row in rows]) for each in rows[0]}
             try:
-                outputs = signature(**{key: tf.constant(rows)})
+                outputs = models[name][key](**inputs)
             except tf.errors.InvalidArgumentError as error:
                 return 400, {"error": error.message}
-            columns = {name: value.numpy() for name, value in outputs.items()}
+            arrays = {name: value.numpy() for name, value in outputs.items()}
             predictions = [
-                {name: as_json(name, column[row]) for name, column in columns.items()}
+                {name: as_json(name, array[row]) for name, array in arrays.items()}
                 for row in range(len(rows))
             ]
             return 200, {"predictions": predictions}
@@ -80,12 +83,15 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     def Predict(self, request, context):
         if request.model_spec.name not in self.models:
             context.abort(grpc.StatusCode.NOT_FOUND, "Servable not found for request")
-        signature = self.models[request.model_spec.name][request.model_spec.signature_name]
+        signatures, key = self.models[request.model_spec.name], request.model_spec.signature_name
+        if key not in signatures:
+            words = f'Serving signature key "{key}" not found.'
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, words)
         inputs = {
             name: tf.constant(tf.make_ndarray(value)) for name, value in request.inputs.items()
         }
         try:
-            outputs = signature(**inputs)
+            outputs = signatures[key](**inputs)
         except tf.errors.InvalidArgumentError as error:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, error.message)
         response = predict_pb2.PredictResponse()

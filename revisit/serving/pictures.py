@@ -9,12 +9,10 @@ from PIL import Image, ImageOps
 
 from revisit.data.drawing import Label, draw_boxes
 from revisit.data.exif import UPRIGHT, read_orientation
-from revisit.errors import UserError
 from revisit.evaluation.segmentation import paint_classes
-from revisit.serving.predictors import Outputs
+from revisit.serving.predictors import ImageRefusedError, Outputs
 
-SHOWN_SCORE = 0.5  # boxes below are left out
-SHOWN_KEYPOINT_SCORE = 0.2  # and keypoints
+SHOWN_SCORES = {"boxes": 0.5, "keypoints": 0.2}  # output -> the least score that is drawn
 
 
 def set_upright(image: bytes) -> bytes:
@@ -40,7 +38,7 @@ def draw_found_boxes(picture: np.ndarray, outputs: Outputs) -> np.ndarray:
     labels = [
         Label(np.divide(box, [height, width, height, width]), f"{title} {score:.2f}")
         for box, title, score in found
-        if score >= SHOWN_SCORE
+        if score >= SHOWN_SCORES["boxes"]
     ]
     return draw_boxes(picture, labels, "red")
 
@@ -52,13 +50,15 @@ def draw_found_mask(picture: np.ndarray, outputs: Outputs) -> np.ndarray:
 
 
 def draw_found_skeleton(picture: np.ndarray, outputs: Outputs) -> np.ndarray:
-    """ "keypoints" [K, 2] (y, x) in the picture's pixels, and the limbs between those found."""
+    """ "keypoints" [K, 2] (y, x) in the picture's pixels, of a person or [P, K, 2] of P, and the
+    limbs between those found."""
     # Here and not above: the names of keypoints come with TensorFlow Datasets, a second's work.
     from revisit.data.skeletons import draw_skeletons
 
     places = np.divide(outputs["keypoints"], picture.shape[:2])
-    shown = np.greater_equal(outputs["scores"], SHOWN_KEYPOINT_SCORE)
-    return draw_skeletons(picture, np.column_stack([places, shown])[np.newaxis])
+    shown = np.greater_equal(outputs["scores"], SHOWN_SCORES["keypoints"])
+    people = np.concatenate([places, shown[..., np.newaxis]], axis=-1)
+    return draw_skeletons(picture, people.reshape(-1, *people.shape[-2:]))
 
 
 # Output -> how it is drawn: (picture [H, W, 3] uint8, outputs) -> picture.
@@ -69,19 +69,37 @@ DRAWERS: dict[str, Callable[[np.ndarray, Outputs], np.ndarray]] = {
 }
 
 
+def read_picture(image: bytes) -> Image.Image:
+    """The image as Pillow sees it.
+
+    Raises:
+      ImageRefusedError: Pillow cannot read it, whatever TensorFlow can.
+    """
+    try:
+        return Image.open(io.BytesIO(image)).convert("RGB")
+    except OSError as error:
+        raise ImageRefusedError(f"Pillow cannot read the image: {error}") from error
+
+
 def draw(image: bytes, outputs: Outputs) -> Image.Image | None:
     """The picture with all that can be drawn of an answer; None where nothing can.
 
     Raises:
-      UserError: Pillow cannot read the image, which TensorFlow could.
+      ImageRefusedError: as `read_picture`.
     """
     drawers = [drawer for name, drawer in DRAWERS.items() if name in outputs]
     if not drawers:
         return None
-    try:
-        picture = np.asarray(Image.open(io.BytesIO(image)).convert("RGB"))
-    except OSError as error:
-        raise UserError(f"Pillow cannot read the image to draw over it: {error}") from error
+    picture = np.asarray(read_picture(image))
     for drawer in drawers:
         picture = drawer(picture, outputs)
     return Image.fromarray(picture)
+
+
+def count_drawn(outputs: Outputs) -> str:
+    """How much of an answer `draw` shows, in words; empty where no score decides it."""
+    return ", ".join(
+        f"{np.greater_equal(outputs['scores'], least).sum()} {name} with a score of {least} or more"
+        for name, least in SHOWN_SCORES.items()
+        if name in outputs
+    )

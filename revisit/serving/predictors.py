@@ -1,8 +1,9 @@
 """Three ways to ask an exported model about one image: REST, gRPC, or the files themselves.
 
-Each is made once and then called with an image's bytes. The answer holds the image's own part of
-every output of the signature `serving_default`, as Python numbers and strings: {"scores": [K],
-"names": [K], ...}; outputs whose names end in _bytes are files, as bytes.
+Each is made once and then called with an image's bytes and, for a model that looks at boxes, with
+these. The answer holds the image's own part of every output of the signature `serving_default`, as
+Python numbers and strings: {"scores": [K], "names": [K], ...}; outputs whose names end in _bytes
+are files, as bytes. Of P boxes it is that of the signature `boxes`: {"scores": [P, K], ...}.
 """
 
 import base64
@@ -15,20 +16,41 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 from revisit.errors import UserError
 from revisit.serving.versions import list_versions
 
 Outputs = dict[str, Any]
-Predictor = Callable[[bytes], Outputs]
+Box = tuple[float, float, float, float]  # ymin, xmin, ymax, xmax, in pixels of the image
+Boxes = Sequence[Box]
+
+
+class Predictor(Protocol):
+    """Asks about an image; raises ImageRefusedError, and UserError where there is no answer."""
+
+    def __call__(self, image: bytes, boxes: Boxes = ()) -> Outputs: ...
+
+
+class Request(NamedTuple):
+    """Which signature is asked, and its inputs of one image."""
+
+    signature: str
+    inputs: dict[str, Any]
+
+
+def _make_request(image: bytes, boxes: Boxes) -> Request:
+    if boxes:
+        return Request("boxes", {"image_bytes": image, "boxes": boxes})
+    return Request("serving_default", {"image_bytes": image})
+
 
 MAX_ROWS = 20  # of an image that are printed
 LEAST_SCORE = 0.0005  # of a row: one that is less would be printed as 0.000
 
 
 class ImageRefusedError(UserError):
-    """The model was reached and took this image for no image."""
+    """This image is none that can be read."""
 
 
 # What TensorFlow puts around its own words: where in the graph, and in whose code, it stopped.
@@ -42,7 +64,15 @@ def _readable(message: str | None) -> str:
     return " ".join(_GRAPH_PLACES.sub(" ", message or "").split())[:300]
 
 
-def _refusal(message: str | None) -> ImageRefusedError:
+NO_BOXES = UserError(
+    "the model takes no boxes: only one with the signature 'boxes' does, as a pose model has it"
+)
+
+
+def _refusal(message: str | None) -> UserError:
+    # TensorFlow Serving's words, with "key" by gRPC and "name:" by REST.
+    if re.search(r'signature \S+ "boxes" not found', message or ""):
+        return NO_BOXES
     return ImageRefusedError(f"the model cannot read it as JPEG or PNG: {_readable(message)}")
 
 
@@ -65,10 +95,10 @@ def make_rest_predictor(url: str, timeout_seconds: float) -> Predictor:
     """Asks TensorFlow Serving's REST interface; url: http://HOST:PORT/v1/models/NAME[/versions/N]."""
     address = url.rstrip("/") + ":predict"
 
-    def predict(image: bytes) -> Outputs:
-        body = json.dumps(
-            {"instances": [{"image_bytes": {"b64": base64.b64encode(image).decode()}}]}
-        ).encode()
+    def predict(image: bytes, boxes: Boxes = ()) -> Outputs:
+        signature, inputs = _make_request(image, boxes)
+        instance = {name: _to_json(name, value) for name, value in inputs.items()}
+        body = json.dumps({"signature_name": signature, "instances": [instance]}).encode()
         request = urllib.request.Request(address, body, {"Content-Type": "application/json"})
         try:
             with urllib.request.urlopen(request, timeout=timeout_seconds) as response:
@@ -92,7 +122,7 @@ def make_rest_predictor(url: str, timeout_seconds: float) -> Predictor:
 def _grpc_error(error: Any, url: str) -> UserError:
     import grpc
 
-    if error.code() == grpc.StatusCode.INVALID_ARGUMENT:
+    if error.code() in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION):
         return _refusal(error.details())
     if error.code() == grpc.StatusCode.NOT_FOUND:
         return UserError(f"no model at {url}: {_readable(error.details())}")
@@ -112,11 +142,13 @@ def make_grpc_predictor(url: str, timeout_seconds: float) -> Predictor:
     target = urllib.parse.urlsplit(url)
     stub = prediction_service_pb2_grpc.PredictionServiceStub(grpc.insecure_channel(target.netloc))
 
-    def predict(image: bytes) -> Outputs:
+    def predict(image: bytes, boxes: Boxes = ()) -> Outputs:
+        signature, inputs = _make_request(image, boxes)
         request = predict_pb2.PredictRequest()
         request.model_spec.name = target.path.strip("/")
-        request.model_spec.signature_name = "serving_default"
-        request.inputs["image_bytes"].CopyFrom(tf.make_tensor_proto([image]))
+        request.model_spec.signature_name = signature
+        for name, value in inputs.items():
+            request.inputs[name].CopyFrom(tf.make_tensor_proto([value]))
         try:
             response = stub.Predict(request, timeout_seconds)
         except grpc.RpcError as error:
@@ -144,17 +176,18 @@ def make_local_predictor(directory: str) -> Predictor:
         raise UserError(
             f"cannot load {path}: {_readable(str(error))}; export the model anew"
         ) from error
-    signature = model.signatures["serving_default"]
 
-    def predict(image: bytes) -> Outputs:
+    def predict(image: bytes, boxes: Boxes = ()) -> Outputs:
+        signature, inputs = _make_request(image, boxes)
+        if signature not in model.signatures:
+            raise NO_BOXES
+        tensors = {name: tf.constant([value]) for name, value in inputs.items()}
         try:
-            outputs = signature(image_bytes=tf.constant([image]))
+            outputs = model.signatures[signature](**tensors)
         except tf.errors.InvalidArgumentError as error:
             raise _refusal(error.message) from error
         return {name: _to_python(name, value[0].numpy()) for name, value in outputs.items()}
 
-    # A loaded object that is collected takes its signatures' variables with it.
-    predict.model = model  # type: ignore[attr-defined]
     return predict
 
 
@@ -164,9 +197,18 @@ def _is_binary(name: str) -> bool:
 
 
 def _to_python(name: str, row: Any) -> Any:
-    if _is_binary(name):
-        return row
-    return [value.decode() if isinstance(value, bytes) else value for value in row.tolist()]
+    return row if _is_binary(name) else _decode(row.tolist())
+
+
+def _decode(value: Any) -> Any:
+    """Strings in place of bytes, in lists of any depth."""
+    if isinstance(value, list):
+        return [_decode(each) for each in value]
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def _to_json(name: str, value: Any) -> Any:
+    return {"b64": base64.b64encode(value).decode()} if _is_binary(name) else value
 
 
 def _from_json(name: str, value: Any) -> Any:
