@@ -6,7 +6,7 @@ import types
 
 import pytest
 
-from revisit.errors import UserError
+from revisit.errors import Interrupted, UserError
 from revisit.training import cluster
 
 WORKERS = {"cluster": {"worker": ["a:1", "b:2"]}, "task": {"type": "worker", "index": 1}}
@@ -55,9 +55,10 @@ def _pod(name: str, host: str, phase: str) -> types.SimpleNamespace:
 def _fake_kubernetes(answers: list[list]) -> types.ModuleType:
     """A package whose client lists, at each call, the next of some lists of pods."""
 
-    def list_pods(label_selector: str) -> types.SimpleNamespace:
-        assert label_selector == "run=first"
-        return types.SimpleNamespace(items=answers.pop(0) if len(answers) > 1 else answers[0])
+    def list_pods(label_selector: str, field_selector: str) -> types.SimpleNamespace:
+        assert (label_selector, field_selector) == ("run=first", "status.phase!=Failed")
+        pods = answers.pop(0) if len(answers) > 1 else answers[0]
+        return types.SimpleNamespace(items=[pod for pod in pods if pod.status.phase != "Failed"])
 
     api = types.SimpleNamespace(list_pod_for_all_namespaces=list_pods)
     module = types.ModuleType("kubernetes")
@@ -78,7 +79,8 @@ def _pods(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_kubernetes_waits_for_all_pods(monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = _pod("p-0", "10.0.0.1", "Running"), _pod("p-1", "10.0.0.2", "Running")
     pending = _pod("p-1", "10.0.0.2", "Pending")
-    answers = [[one], [one, pending], [other, one]]
+    failed = _pod("p-2", "10.0.0.2", "Failed")  # whose place p-1 takes
+    answers = [[one], [one, pending], [failed, other, one]]
     monkeypatch.setitem(sys.modules, "kubernetes", _fake_kubernetes(answers))
     addresses = {"worker": ["10.0.0.1:8470", "10.0.0.2:8470"]}
     assert _role(cluster.find_cluster("multi_worker", ("worker",))) == ("worker", 1, addresses)
@@ -88,7 +90,7 @@ def test_kubernetes_waits_for_all_pods(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_pods_that_never_run_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "POD_SECONDS", 0.01)
     monkeypatch.setitem(sys.modules, "kubernetes", _fake_kubernetes([[]]))
-    with pytest.raises(UserError, match="REVISIT_NUM_WORKERS=2 pods do not all run after"):
+    with pytest.raises(Interrupted, match="REVISIT_NUM_WORKERS=2 pods do not all run after"):
         cluster.find_cluster("multi_worker", ("worker",))
 
 

@@ -15,6 +15,8 @@ from google.protobuf import (
 )
 from tensorflow_serving.config import model_server_config_pb2
 
+from revisit import cli
+
 SERVING = pathlib.Path(__file__).resolve().parent.parent / "serving"
 RECIPES = (SERVING.parent / "docs" / "recipes.md").read_text()
 
@@ -132,4 +134,9 @@ def test_recipes_job_is_a_cluster_that_training_finds():
     }
     assert job["completions"] == job["parallelism"]
     assert pod["spec"]["hostNetwork"]
+    assert pod["spec"]["restartPolicy"] == "Never"  # what Kubernetes wants beside a failure policy
+    (rule,) = job["podFailurePolicy"]["rules"]
+    mistakes = {"containerName": container["name"], "operator": "In"}
+    mistakes["values"] = [cli.EXIT_USER_ERROR, cli.EXIT_WRONG_FLAGS]
+    assert rule == {"action": "FailJob", "onExitCodes": mistakes}
     assert "--strategy=multi_worker" in container["command"]

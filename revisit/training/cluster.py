@@ -8,15 +8,17 @@ Under Slurm and Kubernetes TensorFlow's own resolvers find it out.
 """
 
 import contextlib
+import functools
 import json
 import os
 import time
+import types
 from collections.abc import Callable
 from typing import TypeAlias
 
 import tensorflow as tf
 
-from revisit.errors import UserError
+from revisit.errors import Interrupted, UserError
 
 POD_SECONDS = 600.0  # that pods have to start
 
@@ -56,7 +58,8 @@ def _running_pods(resolver: Resolver, count: int) -> list[str]:
             if len(addresses) == count:
                 return addresses
         time.sleep(1.0)
-    raise UserError(
+    # No mistake for sure: a host that was lost may take longer to be replaced.
+    raise Interrupted(
         f"REVISIT_NUM_WORKERS={count} pods do not all run after {POD_SECONDS:.0f} s: see kubectl "
         "get pods, and REVISIT_POD_SELECTOR"
     )
@@ -77,8 +80,13 @@ def _kubernetes() -> Resolver:
             "or TF_CONFIG in the environment"
         ) from error
     config.load_incluster_config()
+    # Pods that failed and were replaced stay listed, and the resolver would wait for them to run.
+    list_pods = functools.partial(
+        client.CoreV1Api().list_pod_for_all_namespaces, field_selector="status.phase!=Failed"
+    )
     resolver = tf.distribute.cluster_resolver.KubernetesClusterResolver(
-        {"worker": [os.environ["REVISIT_POD_SELECTOR"]]}, override_client=client.CoreV1Api()
+        {"worker": [os.environ["REVISIT_POD_SELECTOR"]]},
+        override_client=types.SimpleNamespace(list_pod_for_all_namespaces=list_pods),
     )
     hosts = _running_pods(resolver, int(os.environ["REVISIT_NUM_WORKERS"]))
     own = [address.startswith(os.environ["HOST_IP"] + ":") for address in hosts]
@@ -103,6 +111,7 @@ def find_cluster(strategy: str, kinds: tuple[str, ...]) -> Resolver:
 
     Raises:
       UserError: the environment describes none, or one without such roles.
+      Interrupted: Kubernetes has not started all pods in time.
     """
     found = [make for variable, make in RESOLVERS.items() if variable in os.environ]
     if not found:
