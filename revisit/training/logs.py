@@ -94,7 +94,7 @@ class Logs:
         self._title = title
         self._total_steps = total_steps
         self._events: tf.summary.SummaryWriter | None = None
-        self._started: tuple[float, int] | None = None
+        self._first: tuple[float, int] | None = None
 
     def start(self, step: int) -> None:
         """Opens the files; rows of metrics.csv after `step` are dropped.
@@ -102,7 +102,6 @@ class Logs:
         Raises:
           UserError: the workdir is no directory, or not ours to write to.
         """
-        self._started = (time.monotonic(), step)
         if self._workdir is None:
             return
         try:
@@ -152,17 +151,22 @@ class Logs:
         clear = "\r\033[K" if sys.stdout.isatty() else ""
         print(f"{clear}{self._title}: {line}", flush=True)
 
+    def count_from(self, step: int) -> None:
+        """The ETA's rate counts from the first call on: before it, the graph was traced."""
+        self._first = self._first or (time.monotonic(), step)
+
     def progress(self, step: int, figures: Mapping[str, float]) -> None:
         """The one line that says how far the run is; in a terminal it is written over each time."""
-        if self._workdir is None or self._started is None:
+        if self._workdir is None or self._first is None:
             return
-        began, first_step = self._started
-        rate = (step - first_step) / (time.monotonic() - began)
+        began, first_step = self._first
+        seconds, done = time.monotonic() - began, step - first_step
+        eta = duration_text((self._total_steps - step) * seconds / done) if done else "unknown"
         line = (
             f"step {step:,}/{self._total_steps:,}  loss {figures['loss']:.4g}  "
             f"lr {figures['learning_rate']:.3g}  {figures['images_per_second']:,.0f} images/s  "
             f"waits for input {figures['input_wait_share']:.0%}  "
-            f"ETA {duration_text((self._total_steps - step) / rate)}"
+            f"ETA {eta}"
         )
         with open(os.path.join(self._workdir, LOG_FILE), "a") as file:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}\n")

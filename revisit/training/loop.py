@@ -172,6 +172,7 @@ class _Run:
             before, result = result, call(iterator, count, tf.constant(float(stopped())))
             self.window.results.append(result)
             step += count
+            self.logs.count_from(step)
             self.act(step, plan.strategy.agree(stopped(), before))
 
     def _make_call(self) -> Callable[[Iterator[Any], int, tf.Tensor], Any]:
