@@ -64,7 +64,7 @@ def _readable(message: str | None) -> str:
     return " ".join(_GRAPH_PLACES.sub(" ", message or "").split())[:300]
 
 
-NO_BOXES = UserError(
+NO_BOXES = (
     "the model takes no boxes: only one with the signature 'boxes' does, as a pose model has it"
 )
 
@@ -72,7 +72,7 @@ NO_BOXES = UserError(
 def _refusal(message: str | None) -> UserError:
     # TensorFlow Serving's words, with "key" by gRPC and "name:" by REST.
     if re.search(r'signature \S+ "boxes" not found', message or ""):
-        return NO_BOXES
+        return UserError(NO_BOXES)
     return ImageRefusedError(f"the model cannot read it as JPEG or PNG: {_readable(message)}")
 
 
@@ -180,7 +180,7 @@ def make_local_predictor(directory: str) -> Predictor:
     def predict(image: bytes, boxes: Boxes = ()) -> Outputs:
         signature, inputs = _make_request(image, boxes)
         if signature not in model.signatures:
-            raise NO_BOXES
+            raise UserError(NO_BOXES)
         tensors = {name: tf.constant([value]) for name, value in inputs.items()}
         try:
             outputs = model.signatures[signature](**tensors)
