@@ -6,8 +6,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from revisit.scaling import analysis, plots
-from tests.report_test import make_results
-from tests.study_configs import make_study
+from tests.study_configs import make_results, make_study
 
 
 def _draw(sweep: dict[str, Sequence[Any]]) -> Figure:

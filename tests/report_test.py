@@ -8,26 +8,11 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from revisit.scaling import analysis, answers, findings, grid, report
+from revisit.scaling import analysis, answers, findings, report
 from revisit.scaling.curves import Scale
-from revisit.scaling.results import Result
-from tests.study_configs import make_study
+from tests.study_configs import make_results, make_study
 
 ACCURACY = findings.Units(Scale("accuracy"))
-
-
-def make_results(config, value, equal_length=False):
-    """Results of a whole grid; value(run, pretraining images) is the metric of a transfer run."""
-    made = []
-    for run in grid.deal(grid.make_groups(config), 0, 1):
-        size = round(9000 * run.settings.get("data.fraction", 0))
-        seen = 90_000 if equal_length else 10 * size
-        if run.mode == "pretrain":
-            made.append(Result(run, size, seen, 10.0, size, seen, seen // 32, 10.0, {"loss": 1.0}))
-        else:
-            metrics = {config.metric: value(run, size)}
-            made.append(Result(run, size, seen, 10.0, 2000, 40_000, 1250, 10.0, metrics))
-    return made
 
 
 def _log_law(gain, noise=0.004, start=0.3):
