@@ -50,7 +50,9 @@ class SortInFiles(beam.PTransform):
         return placed | "WriteRuns" >> write_runs | "GroupRange" >> beam.GroupByKey()
 
 
-def _place(key: Any, item: Any) -> tuple[Place, Any]:
+def _place(key: Any, item: Any) -> Any:
+    """A key and an item -> (Place, both). Not annotated, since Beam's coder of an int that is
+    annotated as one takes 63 bits alone."""
     name = repr(key)
     digest = hashlib.blake2b(name.encode(), digest_size=8).digest()
     return (int.from_bytes(digest, "big"), name), (key, item)
