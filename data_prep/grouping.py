@@ -4,16 +4,19 @@ Only names of files travel between workers, so what is grouped never waits in me
 local runners would have it do.
 """
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import apache_beam as beam
+from apache_beam import typehints
 from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 
-from data_prep import sorting
+from data_prep import shards, sorting
 from data_prep.sorting import Place
+
+# Beam would take our annotations for promises about its coders, and make schemas of NamedTuples.
+typehints.disable_type_annotations()
 
 
 class _WriteRuns(beam.DoFn):
@@ -33,16 +36,20 @@ class _WriteRuns(beam.DoFn):
             yield WindowedValue(run, GlobalWindow().max_timestamp(), [GlobalWindow()])
 
 
-class SortInFiles(beam.PTransform):
-    """PCollection of (Place, item) -> (range, paths of its sorted runs).
+class _InFiles(beam.PTransform):
+    """A step that has files.
 
     Args:
-      directory: for the files; every worker must reach it.
+      directory: for them; every worker must reach it.
     """
 
     def __init__(self, directory: str) -> None:
         super().__init__()
         self._directory = directory
+
+
+class SortInFiles(_InFiles):
+    """PCollection of (Place, item) -> (range, paths of its sorted runs)."""
 
     def expand(self, placed: Any) -> Any:
         """Builds the steps."""
@@ -50,12 +57,9 @@ class SortInFiles(beam.PTransform):
         return placed | "WriteRuns" >> write_runs | "GroupRange" >> beam.GroupByKey()
 
 
-def _place(key: Any, item: Any) -> Any:
-    """A key and an item -> (Place, both). Not annotated, since Beam's coder of an int that is
-    annotated as one takes 63 bits alone."""
+def _place(key: Any, item: Any) -> tuple[Place, Any]:
     name = repr(key)
-    digest = hashlib.blake2b(name.encode(), digest_size=8).digest()
-    return (int.from_bytes(digest, "big"), name), (key, item)
+    return (shards.hash_id(name, 0, "group"), name), (key, item)
 
 
 def _read_groups(range_: int, paths: Iterable[str]) -> Iterator[tuple[Any, list[Any]]]:
@@ -64,16 +68,8 @@ def _read_groups(range_: int, paths: Iterable[str]) -> Iterator[tuple[Any, list[
         yield found[0][0], [item for _, item in found]
 
 
-class GroupInFiles(beam.PTransform):
-    """PCollection of (key, item) -> (key, list of its items): one group at a time is in memory.
-
-    Args:
-      directory: for the files; every worker must reach it.
-    """
-
-    def __init__(self, directory: str) -> None:
-        super().__init__()
-        self._directory = directory
+class GroupInFiles(_InFiles):
+    """PCollection of (key, item) -> (key, list of its items): one group at a time is in memory."""
 
     def expand(self, items: Any) -> Any:
         """Builds the steps."""

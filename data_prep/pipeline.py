@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 import apache_beam as beam
 import tensorflow_datasets as tfds
-from apache_beam import typehints
 from apache_beam.pvalue import TaggedOutput
 
 from data_prep import shards, sorting
@@ -26,9 +25,6 @@ from data_prep.labels import SPLITS, LabelError, close_labels, join_rows
 from data_prep.shards import Example, ShardKey
 from data_prep.sources.source import Reject, Row, Source
 from revisit.data.taxonomy import Taxonomy, is_text
-
-# Beam would take our annotations for promises about its coders, and make schemas of NamedTuples.
-typehints.disable_type_annotations()
 
 _GOOD, _REJECTS = "good", "rejects"
 
