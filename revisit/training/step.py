@@ -19,7 +19,7 @@ from revisit.training import checkpoint, optimizers, schedules
 from revisit.training.gradients import Gradients, in_parts, make_recomputed_pyramid
 from revisit.training.model import forward, freeze_batch_norm, make_models
 from revisit.training.plan import Plan
-from revisit.training.strategies import Step
+from revisit.training.strategies import Step, all_sum
 
 
 class State(NamedTuple):
@@ -110,10 +110,6 @@ def _make_gradients(plan: Plan, state: State) -> Gradients:
     return tf.function(gradients, jit_compile=True) if train.jit_compile else gradients
 
 
-def _sum_over_replicas(value: tf.Tensor) -> tf.Tensor:
-    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, value)
-
-
 def make_train_step(plan: Plan, state: State) -> Step:
     """The step that updates the weights once.
 
@@ -130,7 +126,7 @@ def make_train_step(plan: Plan, state: State) -> Step:
         with tf.control_dependencies([before]):
             loss, grads = gradients(batch)
         # Summed here, not after the update: so it goes on beside the backward pass.
-        figures = _sum_over_replicas(tf.stack([loss, stopped]))
+        figures = all_sum(tf.stack([loss, stopped]))
         # The optimizer sums over replicas itself; summing before it would count everything twice.
         optimizer.apply_gradients(zip(grads, state.variables, strict=True))
         staleness = optimizer.iterations.read_value() - before - 1

@@ -137,16 +137,17 @@ def make_strategy(name: str) -> Strategy:
     return STRATEGIES[name]()
 
 
+def all_sum(value: tf.Tensor) -> tf.Tensor:
+    """The sum of a replica's value over all of them; for functions that replicas run."""
+    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, value)
+
+
 def sum_over_replicas(distribution: tf.distribute.Strategy, value: int) -> int:
     """The sum of what all replicas of all workers give; each waits for the others."""
 
     @tf.function
     def add_up() -> tf.Tensor:
-        def replica() -> tf.Tensor:
-            context = tf.distribute.get_replica_context()
-            return context.all_reduce(tf.distribute.ReduceOp.SUM, tf.constant(value, tf.int64))
-
-        return distribution.run(replica)
+        return distribution.run(lambda: all_sum(tf.constant(value, tf.int64)))
 
     # Traced by hand: called as they are, the functions of a study's many runs draw a warning.
     total = add_up.get_concrete_function()()
