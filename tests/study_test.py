@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -142,6 +143,17 @@ def test_an_interrupted_study_goes_on_and_ends_as_if_it_had_not_been(tmp_path):
     assert sorted(stopped.trained + again.trained) == sorted(run.name for run in _all_runs(config))
     assert (broken / "results.csv").read_text() == (whole / "results.csv").read_text()
     assert (broken / "report.html").read_text() == (whole / "report.html").read_text()
+
+
+def test_a_run_that_was_stopped_near_its_end_does_not_make_the_rest_look_short(tmp_path, capsys):
+    config = make_study()
+    first = _all_runs(config)[0]
+    (tmp_path / "runs" / first.name).mkdir(parents=True)  # as one that was begun leaves behind
+    run_study(Study(config, str(tmp_path), FakeEngine().engine), _all_runs(config))
+    line = next(row for row in capsys.readouterr().out.splitlines() if "study: 1 of 22" in row)
+    # Its log has 15 s, of which none passed today; the 21 others have as many steps or fewer.
+    minutes, seconds = map(int, re.findall(r"took 0:00  ETA (\d+):(\d+)", line)[0])
+    assert 60 < 60 * minutes + seconds <= 21 * 15
 
 
 def test_a_signal_interrupts_and_signals_are_then_as_before(tmp_path):

@@ -164,10 +164,12 @@ def make_runs(runs: Sequence[Run], study: Study) -> Iterator[Result]:
         for run in left:
             if run.mode == PRETRAIN or not progress.num_done:
                 print(f"\n{progress.table()}\n", flush=True)
+            goes_on = os.path.exists(results.run_directory(study.workdir, run.name))
             began = time.monotonic()
             result = make_run(run, runs, study)
             seconds = time.monotonic() - began
-            progress.note(run, seconds)
+            # Of a run that was stopped, most of the time may have passed before.
+            progress.note(run, max(seconds, result.seconds) if goes_on else seconds)
             metric = metrics.get(run.transfer, "")
             value = result.metrics.get(metric)
             figure = "" if value is None else f"  {metric} {value:.4f}"
