@@ -40,6 +40,8 @@ def _detect() -> dict:
         "box_samples": 256,  # boxes of an image that the box head learns from, in a step
         "proposals": 300,
         "box_crop": 14,  # features a side of a proposal, before conv5 halves them
+        "fpn_channels": 0,  # above 0: a feature pyramid (usual: 256, with box_crop=7), where
+        # anchor_sizes are those of the finest stage (usual: 32) and double with every further one
     }
 
 

@@ -85,11 +85,16 @@ def test_eight_images_of_coco_are_learned_by_heart(shared_data, tmp_path):
     assert figures["map_50"] > 0.9
 
 
+STAGES = {"anchor_sizes": (20.0, 40.0, 80.0)}
+PYRAMID = {"anchor_sizes": (10.0,), "box_crop": 7, "fpn_channels": 64}
+
+
 @pytest.mark.slow
-def test_eight_scenes_of_the_microworld_are_learned_by_heart(tmp_path):
+@pytest.mark.parametrize("sizes", [STAGES, PYRAMID], ids=["shared_stages", "pyramid"])
+def test_eight_scenes_of_the_microworld_are_learned_by_heart(tmp_path, sizes):
     source = SourceOptions(seed=0, num_images=NUM_IMAGES + 1, world="pretrain")
     build(BuildOptions("microworld", source, str(tmp_path / "data"), PlanOptions(), 0.0, 1), {})
-    config = _config(tmp_path / "data", 128, 128, anchor_sizes=(20.0, 40.0, 80.0), proposals=64)
+    config = _config(tmp_path / "data", 128, 128, proposals=64, **sizes)
     config.task.detect.update({"box_samples": 32})
     config.train.duration = "700 steps"
     assert _train(config, tmp_path / "run")["map_50"] > 0.9

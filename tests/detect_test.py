@@ -59,6 +59,17 @@ def run(data, tmp_path_factory):
     return workdir, loop.train(config, "pretrain", str(workdir))
 
 
+PYRAMID = {"fpn_channels": 16, "anchor_sizes": (12.0,), "box_crop": 3}
+
+
+@pytest.fixture(scope="module")
+def pyramid_run(data, tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("pyramid") / "run"
+    config = make_config(data)
+    config.task.detect.update(PYRAMID)
+    return workdir, loop.train(modes.resolve(config, "pretrain"), "pretrain", str(workdir))
+
+
 def _found(boxes, scores, classes):
     return {"boxes": boxes, "scores": scores, "classes": tf.maximum(classes, 0)}
 
@@ -128,8 +139,9 @@ def test_chosen_classes_stand_for_the_objects_below_them(data, tmp_path):
     assert found == {"artifact", "person"}
 
 
-def test_a_few_dozen_steps_lower_the_loss(run):
-    rows = (run[0] / "metrics.csv").read_text().splitlines()
+@pytest.mark.parametrize("name", ["run", "pyramid_run"])
+def test_a_few_dozen_steps_lower_the_loss(request, name):
+    rows = (request.getfixturevalue(name)[0] / "metrics.csv").read_text().splitlines()
     losses = [float(row.split(",")[3]) for row in rows if ",train,loss," in row]
     assert losses[-1] < 0.8 * losses[0]
 
@@ -180,18 +192,25 @@ def test_a_class_above_others_that_objects_have_is_a_category():
     assert metric.result()["map"] == pytest.approx(1.0)
 
 
-def test_a_probe_leaves_the_backbone_conv5_included_and_says_what_was_loaded(run, data, tmp_path):
+def _backbone_variables(workdir):
+    reader = tf.train.load_checkpoint(find_checkpoint(str(workdir)))
+    names = [n for n in reader.get_variable_to_shape_map() if n.startswith("backbone/")]
+    return {name: reader.get_tensor(name) for name in names if "OPTIMIZER_SLOT" not in name}
+
+
+@pytest.mark.parametrize("sizes", [{}, PYRAMID], ids=["shared_stages", "pyramid"])
+def test_a_probe_leaves_the_whole_backbone_and_says_what_was_loaded(run, data, tmp_path, sizes):
     config = make_config(data)
     config.train.duration = "2 steps"
+    config.task.detect.update(sizes)
     config = modes.resolve(config, "linear_probe")
     loop.train(config, "linear_probe", str(tmp_path), init=str(run[0]))
     assert "starts from 45 of 45 backbone variables" in (tmp_path / "log.txt").read_text()
-    readers = [tf.train.load_checkpoint(find_checkpoint(str(each))) for each in (run[0], tmp_path)]
-    names = [n for n in readers[0].get_variable_to_shape_map() if n.startswith("backbone/")]
-    names = [name for name in names if "OPTIMIZER_SLOT" not in name]
-    assert len(names) == 45
-    for name in names:
-        np.testing.assert_array_equal(*(reader.get_tensor(name) for reader in readers))
+    before, after = _backbone_variables(run[0]), _backbone_variables(tmp_path)
+    assert len(before) == 45
+    assert before.keys() == after.keys()
+    for name, value in before.items():
+        np.testing.assert_array_equal(value, after[name])
 
 
 def test_frozen_batch_norms_stay_while_the_rest_learns(run, data, tmp_path):
@@ -199,16 +218,14 @@ def test_frozen_batch_norms_stay_while_the_rest_learns(run, data, tmp_path):
     config.train.duration = "2 steps"
     config.model.freeze_batch_norm = True
     loop.train(modes.resolve(config, "finetune"), "finetune", str(tmp_path), init=str(run[0]))
-    readers = [tf.train.load_checkpoint(find_checkpoint(str(each))) for each in (run[0], tmp_path)]
-    names = [n for n in readers[0].get_variable_to_shape_map() if n.startswith("backbone/")]
-    for name in names:
-        if "OPTIMIZER_SLOT" not in name:
-            same = np.array_equal(*(reader.get_tensor(name) for reader in readers))
-            assert same == ("norm" in name), name
+    after = _backbone_variables(tmp_path)
+    for name, value in _backbone_variables(run[0]).items():
+        assert np.array_equal(value, after[name]) == ("norm" in name), name
 
 
-def test_the_exported_model_gives_boxes_in_pixels_of_the_image(run, data, tmp_path):
-    version = export(str(run[0]), str(tmp_path / "models"))
+@pytest.mark.parametrize("name", ["run", "pyramid_run"])
+def test_the_exported_model_gives_boxes_in_pixels_of_the_image(request, name, tmp_path):
+    version = export(str(request.getfixturevalue(name)[0]), str(tmp_path / "models"))
     signatures = tf.saved_model.load(str(version)).signatures
     assert set(signatures) >= {"serving_default", "images"}
     pixels = np.random.default_rng(0).integers(0, 256, (50, 200, 3), np.uint8)
@@ -239,6 +256,7 @@ def test_pictures_show_truth_and_prediction(run, data):
             0,
             "config.task.detect.short_side=0 must be in 1 to long_side=80",
         ),
+        ("task.detect.fpn_channels", -1, "fpn_channels=-1: give 0 for no pyramid, or the channels"),
         ("task.detect.proposals", 0, "config.task.detect.proposals=0: give at least 1"),
         ("task.detect.anchor_sizes", (), r"anchor_sizes=\(\) is not one or more numbers above 0"),
         (
@@ -252,6 +270,14 @@ def test_what_does_not_fit_is_one_clear_line(data, tmp_path, field, value, messa
     config = make_config(data)
     config.update_from_flattened_dict({field: value})
     with pytest.raises(UserError, match=message):
+        loop.train(modes.resolve(config, "pretrain"), "pretrain", str(tmp_path))
+
+
+def test_a_pyramid_of_a_backbone_without_falling_resolution_is_refused(data, tmp_path):
+    config = make_config(data)
+    config.task.detect.update(PYRAMID)
+    config.model.output_stride = 8
+    with pytest.raises(UserError, match="model.output_stride=8: a pyramid .* needs .*; give 32"):
         loop.train(modes.resolve(config, "pretrain"), "pretrain", str(tmp_path))
 
 

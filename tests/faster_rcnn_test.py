@@ -1,5 +1,7 @@
 """revisit.models.faster_rcnn and boxes: against plain NumPy, pycocotools and keras-cv."""
 
+import unittest.mock
+
 import keras_cv
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ import tensorflow as tf
 from pycocotools import mask as coco_mask
 
 from revisit.models import boxes as box_lib
-from revisit.models import faster_rcnn
+from revisit.models import faster_rcnn, fpn, roi_align
 from revisit.models.resnet import ResNet
 
 OPTIONS = faster_rcnn.Options(
@@ -19,7 +21,9 @@ OPTIONS = faster_rcnn.Options(
     box_samples=12,
     proposals=10,
     box_crop=4,
+    fpn_channels=0,
 )
+FPN_OPTIONS = OPTIONS._replace(anchor_sizes=(8.0,), fpn_channels=16, box_crop=3)
 
 
 def _boxes(seed, *shape):
@@ -69,7 +73,7 @@ def test_a_sample_has_its_share_of_positives_and_the_same_seed_draws_the_same():
 
 
 def test_anchors_have_their_sizes_ratios_and_places():
-    anchors = faster_rcnn.make_anchors(OPTIONS, 4).numpy() * 64
+    anchors = faster_rcnn.make_anchors(OPTIONS, [4]).numpy() * 64
     assert anchors.shape == (4 * 4 * 6, 4)
     sides = anchors[:6, 2:] - anchors[:6, :2]
     np.testing.assert_allclose(np.sqrt(sides.prod(axis=1)), [16] * 3 + [32] * 3, rtol=1e-5)
@@ -77,6 +81,13 @@ def test_anchors_have_their_sizes_ratios_and_places():
     centers = (anchors[::6, 2:] + anchors[::6, :2]) / 2
     expected = [[y, x] for y in (8, 24, 40, 56) for x in (8, 24, 40, 56)]
     np.testing.assert_allclose(centers, expected, atol=1e-4)
+
+
+def test_anchors_of_a_pyramid_double_with_every_map():
+    anchors = faster_rcnn.make_anchors(FPN_OPTIONS, [16, 8, 4]).numpy() * 64
+    assert anchors.shape == ((16**2 + 8**2 + 4**2) * 3, 4)
+    sizes = np.sqrt((anchors[:, 2:] - anchors[:, :2]).prod(axis=1))
+    np.testing.assert_allclose(sizes, [8] * 768 + [16] * 192 + [32] * 48, rtol=1e-5)
 
 
 def _sample_at(features, y, x):
@@ -93,7 +104,7 @@ def _sample_at(features, y, x):
 def test_aligned_features_are_means_of_bilinear_samples():
     features = np.random.default_rng(0).normal(size=(1, 5, 7, 1)).astype(np.float32)
     boxes = np.float32(np.concatenate([_boxes(3, 1, 4), [[[0, 0, 1, 1]]]], axis=1))
-    ours = faster_rcnn.align(tf.constant(features), tf.constant(boxes), 3).numpy()
+    ours = roi_align.align(tf.constant(features), tf.constant(boxes), 3).numpy()
     for place, (ymin, xmin, ymax, xmax) in enumerate(boxes[0] * [5, 7, 5, 7]):
         for i in range(3):
             for j in range(3):
@@ -107,6 +118,24 @@ def test_aligned_features_are_means_of_bilinear_samples():
                     for dx in (0.25, 0.75)
                 ]
                 assert ours[0, place, i, j, 0] == pytest.approx(np.mean(samples), abs=1e-5)
+
+
+def test_each_box_is_cut_from_its_own_map_of_a_pyramid():
+    generator = np.random.default_rng(0)
+    sides = ((9, 12), (5, 6), (3, 3))
+    pyramid = [tf.constant(generator.normal(size=(2, *s, 4)), tf.float32) for s in sides]
+    boxes = tf.constant(_boxes(3, 2, 30))
+    levels = tf.constant(generator.integers(0, 3, (2, 30)), tf.int32)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(pyramid)
+        ours = roi_align.align_levels(pyramid, boxes, levels, 3)
+        single = tf.stack([roi_align.align(each, boxes, 3) for each in pyramid], axis=2)
+        expected = tf.gather(single, levels, axis=2, batch_dims=2)
+        weights = tf.random.stateless_normal(ours.shape, [1, 2])
+        sums = [tf.reduce_sum(weights * crops) for crops in (ours, expected)]
+    np.testing.assert_allclose(ours, expected, atol=1e-5)
+    for gradient, truth in zip(*(tape.gradient(total, pyramid) for total in sums), strict=True):
+        np.testing.assert_allclose(gradient, truth, atol=1e-4)
 
 
 @pytest.fixture(scope="module")
@@ -123,8 +152,7 @@ TRUTH = {
 }
 
 
-def test_targets_decode_to_the_true_boxes(models):
-    outputs = models[1]({"c4": tf.zeros([2, 4, 4, 32]), **TRUTH}, training=True)
+def _check_targets(outputs):
     truth, labels = TRUTH["boxes"].numpy(), TRUTH["labels"].numpy()
     for name, anchors in (("rpn", "rpn_anchors"), ("box", "box_proposals")):
         decoded = box_lib.decode(outputs[f"{name}_true_deltas"], outputs[anchors]).numpy()
@@ -134,6 +162,11 @@ def test_targets_decode_to_the_true_boxes(models):
             distances = np.abs(found[:, np.newaxis] - truth[row, labels[row] >= 0]).max(axis=-1)
             assert distances.min(axis=1).max() < 1e-4  # each is one of the true ones ...
             assert distances.min(axis=0).max() < 1e-4  # ... and all of them are there
+
+
+def test_targets_decode_to_the_true_boxes(models):
+    outputs = models[1]({"c4": tf.zeros([2, 4, 4, 32]), **TRUTH}, training=True)
+    _check_targets(outputs)
     positives = outputs["box_labels"].numpy()[outputs["box_is_object"].numpy()]
     assert set(positives) == {0, 1, 2}
     assert set(outputs["box_labels"].numpy()[~outputs["box_is_object"].numpy()]) <= {3}
@@ -195,3 +228,93 @@ def test_the_training_step_compiles_with_xla(models):
             tf.reduce_sum(tf.cast(eager[name], tf.int32), axis=1),
         )
     assert np.isfinite(compiled["box_logits"]).all()
+
+
+@pytest.fixture(scope="module")
+def pyramid_models():
+    backbone = ResNet(10, width=8, stem="patch4")
+    return backbone, faster_rcnn.FasterRCNN(backbone, 3, FPN_OPTIONS)
+
+
+def _stages(batch_size):
+    """Features of an image of 64 pixels."""
+    return {
+        f"c{number}": tf.random.stateless_normal([batch_size, side, side, width], [number, 1])
+        for number, side, width in ((2, 16, 8), (3, 8, 16), (4, 4, 32), (5, 2, 64))
+    }
+
+
+def test_a_pyramid_has_the_layers_of_its_paper(pyramid_models):
+    backbone, head = pyramid_models
+    assert head.input_names[:4] == ["c2", "c3", "c4", "c5"]
+    shapes = {v.name: tuple(v.shape) for v in head.variables if "kernel" in v.name}
+    laterals = {f"fpn/c{2 + i}/lateral/kernel:0": (1, 1, 8 * 2**i, 16) for i in range(4)}
+    outputs = {f"fpn/c{2 + i}/output/kernel:0": (3, 3, 16, 16) for i in range(4)}
+    assert shapes == {
+        **laterals,
+        **outputs,
+        "rpn/conv/kernel:0": (3, 3, 16, 16),
+        "rpn/logits/kernel:0": (1, 1, 16, 3),
+        "rpn/deltas/kernel:0": (1, 1, 16, 12),
+        "box/hidden1/kernel:0": (3 * 3 * 16, 64),
+        "box/hidden2/kernel:0": (64, 64),
+        "box/logits/kernel:0": (64, 4),
+        "box/deltas/kernel:0": (64, 12),
+    }
+    assert not {v.ref() for v in head.variables} & {v.ref() for v in backbone.variables}
+
+
+def test_a_pyramids_maps_are_laterals_with_the_enlarged_map_above():
+    backbone = ResNet(10, width=8, stem="patch4")
+    pyramid = fpn.FeaturePyramid(backbone, 4, 64, 3)
+    stages = {
+        name: tf.random.stateless_normal(
+            [1, side, side, backbone.output[name].shape[-1]], [side, 0]
+        )
+        for name, side in (("c2", 15), ("c3", 8), ("c4", 4), ("c5", 2))  # of a side of 60
+    }
+    maps = pyramid(stages)
+    assert [each.shape[1] for each in maps] == [15, 8, 4, 2, 1]
+    weights = {v.name: v.numpy() for v in pyramid.variables}
+    above = np.zeros([1, 1, 1, 4], np.float32)
+    for name, ours in zip(("c5", "c4", "c3", "c2"), reversed(maps[:4])):
+        lateral = stages[name].numpy() @ weights[f"fpn/{name}/lateral/kernel:0"][0, 0]
+        above = above.repeat(2, axis=1).repeat(2, axis=2)
+        above = lateral + (above[:, : lateral.shape[1], : lateral.shape[2]] if name != "c5" else 0)
+        expected = tf.nn.conv2d(above, weights[f"fpn/{name}/output/kernel:0"], 1, "SAME")
+        np.testing.assert_allclose(ours, expected, atol=1e-4)
+    np.testing.assert_array_equal(maps[4], maps[3][:, ::2, ::2])
+
+
+def test_boxes_of_a_pyramid_go_to_the_level_of_their_size():
+    """As the paper says: 224 pixels are level 4, half of it level 3, and the ends hold the rest."""
+    backbone = ResNet(10, width=8, stem="patch4")
+    pyramid = fpn.FeaturePyramid(backbone, 4, 1024, 1)
+    marks = (2.0, 3.0, 4.0, 5.0)
+    maps = [
+        tf.fill([1, 1024 // 2**k, 1024 // 2**k, 4], mark) for k, mark in zip((2, 3, 4, 5), marks)
+    ]
+    sizes = np.float32([10, 111, 113, 223, 225, 447, 449, 1000]) / 1024
+    boxes = np.stack([0 * sizes, 0 * sizes, sizes, sizes], axis=-1)[np.newaxis]
+    with unittest.mock.patch.object(pyramid, "_hidden", lambda x: x):
+        described = pyramid.describe(maps, tf.constant(boxes), training=False)
+    np.testing.assert_allclose(described[:, 0], [2, 2, 3, 3, 4, 4, 5, 5])
+
+
+def test_targets_of_a_pyramid_decode_to_the_true_boxes_and_all_of_it_learns(pyramid_models):
+    _, head = pyramid_models
+    with tf.GradientTape() as tape:
+        outputs = head({**_stages(2), **TRUTH}, training=True)
+        names = ("rpn_logits", "rpn_deltas", "box_logits", "box_deltas")
+        loss = sum(tf.reduce_sum(outputs[name] ** 2) for name in names)
+    gradients = tape.gradient(loss, head.trainable_variables)
+    assert all(gradient is not None for gradient in gradients)
+    _check_targets(outputs)
+
+
+def test_a_pyramids_training_step_compiles_with_xla(pyramid_models):
+    _, head = pyramid_models
+    step = tf.function(lambda stages: head({**stages, **TRUTH}, training=True), jit_compile=True)
+    outputs = step(_stages(2))
+    _check_targets(outputs)
+    assert np.isfinite(outputs["box_logits"]).all()

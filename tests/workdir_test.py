@@ -1,6 +1,8 @@
 """revisit.training.workdir: a run of an older version is read as one of today's."""
 
+import functools
 import json
+import operator
 import pathlib
 from collections.abc import Callable
 from typing import Any
@@ -38,8 +40,8 @@ def _make_older(path: pathlib.Path) -> None:
     """Takes out of a config.json what configs came to have."""
     experiment = json.loads(path.read_text())
     for field in ADDED:
-        group, name = field.split(".")
-        del experiment[group][name]
+        *groups, name = field.split(".")
+        del functools.reduce(operator.getitem, groups, experiment)[name]
     del experiment["probe"]
     path.write_text(json.dumps(experiment))
 

@@ -2,13 +2,14 @@
 
 The image goes through all stages of the backbone but the last. A region proposal network (RPN)
 finds boxes on those features; each is cut out as 14 x 14 features, goes through the backbone's last
-stage (conv5, with the backbone's own weights), and is classified and refined.
+stage (conv5, with the backbone's own weights), and is classified and refined. Instead, features can
+be those of a pyramid of all stages (fpn.py), where a box goes through layers of its own.
 
 All boxes are (ymin, xmin, ymax, xmax) in [0, 1] of the canvas, the square that images are drawn on;
 shapes are static, so that a training step compiles with XLA.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,9 +19,10 @@ import tf_keras as keras
 from revisit.data.augment import import_keras_cv
 from revisit.data.geometry import apply_to_boxes, unstack
 from revisit.models import boxes as box_lib
+from revisit.models.fpn import FeaturePyramid
+from revisit.models.roi_align import align
 
 # Of Ren et al., unless it is said otherwise.
-SAMPLES_A_BIN = 2  # along each axis: He et al. 2017, arXiv 1703.06870
 RPN_CANDIDATES = 6000  # best anchors that non-maximum suppression looks at
 RPN_NMS_OVERLAP = 0.7
 RPN_POSITIVE_OVERLAP, RPN_NEGATIVE_OVERLAP, RPN_POSITIVE_SHARE = 0.7, 0.3, 0.5
@@ -35,13 +37,15 @@ class Options(NamedTuple):
 
     Attributes:
       canvas: side of the canvas, pixels.
-      anchor_sizes: square roots of the anchors' areas, pixels.
+      anchor_sizes: square roots of the anchors' areas, pixels; of the finest map of a pyramid, and
+        twice as large on each next.
       anchor_ratios: width over height of the anchors.
       rpn_channels: of the RPN's 3x3 convolution.
       rpn_samples: anchors of an image that the RPN learns from, in a step.
       box_samples: boxes of an image that the box head learns from, in a step.
       proposals: boxes that the RPN hands on.
       box_crop: features a side of a proposal, before the last stage halves them.
+      fpn_channels: of a pyramid of all stages; 0: no pyramid, but the last stage but one.
     """
 
     canvas: int
@@ -52,59 +56,28 @@ class Options(NamedTuple):
     box_samples: int
     proposals: int
     box_crop: int
+    fpn_channels: int
 
 
-def make_anchors(options: Options, grid: int) -> tf.Tensor:
-    """[grid * grid * A, 4] float32: at each place, sizes and, within a size, ratios.
+def make_anchors(options: Options, grids: Sequence[int]) -> tf.Tensor:
+    """[A, 4] float32: of each grid, at each place, sizes and, within a size, ratios.
 
     Args:
       options: of the model.
-      grid: features a side of the canvas.
+      grids: features a side of the canvas, of each map of features.
     """
-    stride = 2 ** round(np.log2(options.canvas / grid))
-    generator = import_keras_cv().layers.AnchorGenerator(
-        bounding_box_format="yxyx",
-        sizes=[1.0],
-        scales=list(options.anchor_sizes),
-        aspect_ratios=list(options.anchor_ratios),
-        strides=[stride],
-    )
-    anchors = generator(image_shape=(grid * stride, grid * stride, 3))[0]
-    return anchors / options.canvas
-
-
-def _bin_weights(low: tf.Tensor, high: tf.Tensor, size: int, bins: int) -> tf.Tensor:
-    """Weights of `size` features in the bins of spans [...] (in features): [..., bins, size]."""
-    num_samples = bins * SAMPLES_A_BIN
-    steps = (tf.range(num_samples, dtype=tf.float32) + 0.5) / num_samples
-    places = low[..., tf.newaxis] + steps * (high - low)[..., tf.newaxis] - 0.5
-    places = tf.clip_by_value(places, 0.0, size - 1.0)
-    distances = tf.abs(places[..., tf.newaxis] - tf.range(size, dtype=tf.float32))
-    weights = tf.maximum(1.0 - distances, 0.0)  # linear between neighbours
-    shape = tf.concat([tf.shape(low), [bins, SAMPLES_A_BIN, size]], axis=0)
-    return tf.reduce_mean(tf.reshape(weights, shape), axis=-2)
-
-
-def align(features: tf.Tensor, boxes: tf.Tensor, bins: int) -> tf.Tensor:
-    """ROI align (He et al. 2017): the mean of 2 x 2 bilinear samples in each of bins x bins bins.
-
-    Written as two products of matrices, which XLA compiles and whose gradients are deterministic;
-    `tf.image.crop_and_resize` has neither on accelerators.
-
-    Args:
-      features: [B, H, W, C] float32, of the whole canvas.
-      boxes: [B, R, 4] in [0, 1].
-      bins: along each axis of a box.
-
-    Returns:
-      [B, R, bins, bins, C] float32.
-    """
-    height, width = features.shape[1:3]
-    ymin, xmin, ymax, xmax = tf.unstack(boxes, axis=-1)
-    rows = _bin_weights(ymin * height, ymax * height, height, bins)  # [B, R, bins, H]
-    columns = _bin_weights(xmin * width, xmax * width, width, bins)
-    bands = tf.einsum("brih,bhwc->briwc", rows, features)
-    return tf.matmul(columns[:, :, tf.newaxis], bands)
+    strides = [2 ** round(np.log2(options.canvas / grid)) for grid in grids]
+    anchors = []
+    for grid, stride in zip(grids, strides):
+        generator = import_keras_cv().layers.AnchorGenerator(
+            bounding_box_format="yxyx",
+            sizes=[1.0],
+            scales=[size * stride / strides[0] for size in options.anchor_sizes],
+            aspect_ratios=list(options.anchor_ratios),
+            strides=[stride],
+        )
+        anchors.append(generator(image_shape=(grid * stride, grid * stride, 3))[0])
+    return tf.concat(anchors, axis=0) / options.canvas
 
 
 def _flat_window(geometry: tf.Tensor | None, batch_size: tf.Tensor) -> tf.Tensor:
@@ -164,9 +137,9 @@ def _make_rpn(channels_in: int, options: Options) -> keras.Model:
     return keras.Model(features, {"logits": logits, "deltas": deltas}, name="rpn")
 
 
-def _make_predictor(channels_in: int, num_classes: int) -> keras.Model:
-    """Pooled features [n, C] -> logits of the classes and, last, of none; deltas a class."""
-    features = keras.Input((channels_in,), name="features")
+def _make_predictor(units: int, num_classes: int) -> keras.Model:
+    """Vectors of boxes [n, F] -> logits of the classes and, last, of none; deltas a class."""
+    features = keras.Input((units,), name="features")
     sizes = (("logits", num_classes + 1, 0.01), ("deltas", num_classes * 4, 0.001))
     outputs = {
         name: keras.layers.Dense(
@@ -180,10 +153,43 @@ def _make_predictor(channels_in: int, num_classes: int) -> keras.Model:
     return keras.Model(features, outputs, name="box")
 
 
-class FasterRCNN(keras.Model):
-    """The head: from the features of the last stage but one to boxes with classes.
+class SharedStages:
+    """Regions as the paper has them: the last stage but one, of which boxes go through the last.
 
-    Called with the features by the name of their level and, where they are known, "geometry"
+    No layer of Keras, which would look into it: the stages' variables are the backbone's.
+
+    Attributes:
+      levels: the stage that is looked at.
+      channels: of its features.
+      units: F, of what describes a box.
+    """
+
+    def __init__(self, backbone: keras.Model, bins: int) -> None:
+        """Args:
+        backbone: image -> stages.
+        bins: features a side of a box (the paper: 14).
+        """
+        *_, level, last = sorted(backbone.output)
+        self.levels = [level]
+        self.channels, self.units = (backbone.output[name].shape[-1] for name in (level, last))
+        self._last_stage = keras.Model(backbone.get_layer(level).input, backbone.output[last])
+        self._bins = bins
+
+    def __call__(self, inputs: Mapping[str, tf.Tensor]) -> list[tf.Tensor]:
+        """Stages by name -> the one map [B, H, W, channels]."""
+        return [inputs[self.levels[0]]]
+
+    def describe(self, maps: Sequence[tf.Tensor], boxes: tf.Tensor, training: bool) -> tf.Tensor:
+        """Boxes [B, R, 4] in [0, 1] of the canvas -> [B * R, F]."""
+        crops = align(maps[0], boxes, self._bins)
+        crops = tf.reshape(crops, [-1, *crops.shape[2:]])
+        return tf.reduce_mean(self._last_stage(crops, training=training), axis=[1, 2])
+
+
+class FasterRCNN(keras.Model):
+    """The head: from features of the backbone's stages to boxes with classes.
+
+    Called with the features by the name of their stage and, where they are known, "geometry"
     [B, 4, 2] (a stacked Transform); in training also with "boxes" [B, N, 4], "labels" [B, N] int32
     (-1: none), "is_crowd" [B, N] bool and "seed" [B, 2].
 
@@ -194,35 +200,52 @@ class FasterRCNN(keras.Model):
 
     def __init__(self, backbone: keras.Model, num_classes: int, options: Options) -> None:
         """Args:
-        backbone: image -> pyramid; its last stage becomes part of the head, but stays its own.
+        backbone: image -> stages; without a pyramid its last becomes part of the head, but stays
+          the backbone's own.
         num_classes: C.
         options: sizes.
         """
         super().__init__(name="head")
-        *_, self._level, last = sorted(backbone.output)
-        self.input_names = [self._level, "geometry", "boxes", "labels", "is_crowd", "seed"]
+        if options.fpn_channels:
+            sizes = (options.fpn_channels, options.canvas, options.box_crop)
+            self._regions: FeaturePyramid | SharedStages = FeaturePyramid(backbone, *sizes)
+        else:
+            self._regions = SharedStages(backbone, options.box_crop)
+        self.input_names = [
+            *self._regions.levels,
+            "geometry",
+            "boxes",
+            "labels",
+            "is_crowd",
+            "seed",
+        ]
         self._num_classes, self._options = num_classes, options
-        stage = keras.Model(backbone.get_layer(self._level).input, backbone.output[last])
-        # A function, which Keras does not look into: the stage's variables are the backbone's.
-        self._last_stage = lambda crops, training: stage(crops, training=training)
-        self._rpn = _make_rpn(backbone.output[self._level].shape[-1], options)
-        self._predictor = _make_predictor(backbone.output[last].shape[-1], num_classes)
+        self._rpn = _make_rpn(self._regions.channels, options)
+        self._predictor = _make_predictor(self._regions.units, num_classes)
 
     def call(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> dict[str, tf.Tensor]:
         """See the class."""
-        features = inputs[self._level]
-        batch_size = tf.shape(features)[0]
-        window = _flat_window(inputs.get("geometry"), batch_size)
-        rpn = {
-            name: tf.reshape(value, [batch_size, -1, *([4] if name == "deltas" else [])])
-            for name, value in self._rpn(features).items()
-        }
-        anchors = make_anchors(self._options, features.shape[1])[tf.newaxis]
+        maps = self._regions(inputs)
+        window = _flat_window(inputs.get("geometry"), tf.shape(maps[0])[0])
+        rpn = self._run_rpn(maps)
+        anchors = make_anchors(self._options, [each.shape[1] for each in maps])[tf.newaxis]
         proposals, scores = self._propose(rpn, anchors, window)
         if not training:
-            return self._detect(features, proposals, scores, window)
+            return self._detect(maps, proposals, scores, window)
         targets = self._rpn_targets(rpn, anchors, window, inputs)
-        return {**targets, **self._box_targets(features, proposals, scores, inputs)}
+        return {**targets, **self._box_targets(maps, proposals, scores, inputs)}
+
+    def _run_rpn(self, maps: Sequence[tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Of the anchors of all maps: "logits" [B, A] and "deltas" [B, A, 4]."""
+        outputs = [self._rpn(features) for features in maps]
+        shapes = {"logits": [-1], "deltas": [-1, 4]}
+        batch_size = tf.shape(maps[0])[0]
+        return {
+            name: tf.concat(
+                [tf.reshape(each[name], [batch_size, *shape]) for each in outputs], axis=1
+            )
+            for name, shape in shapes.items()
+        }
 
     def _propose(
         self, rpn: Mapping[str, tf.Tensor], anchors: tf.Tensor, window: tf.Tensor
@@ -275,7 +298,7 @@ class FasterRCNN(keras.Model):
 
     def _box_targets(
         self,
-        features: tf.Tensor,
+        maps: Sequence[tf.Tensor],
         proposals: tf.Tensor,
         scores: tf.Tensor,
         truth: Mapping[str, tf.Tensor],
@@ -293,7 +316,7 @@ class FasterRCNN(keras.Model):
         sampled, index = _gather(proposals, places), _gather(matches.index, places)
         is_object = _gather(positive, places)
         labels = _gather(truth["labels"], index)
-        logits, deltas = self._classify(features, sampled, training=True)
+        logits, deltas = self._classify(maps, sampled, training=True)
         return {
             "box_proposals": sampled,
             "box_logits": logits,
@@ -305,21 +328,22 @@ class FasterRCNN(keras.Model):
         }
 
     def _classify(
-        self, features: tf.Tensor, proposals: tf.Tensor, training: bool
+        self, maps: Sequence[tf.Tensor], proposals: tf.Tensor, training: bool
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Logits [B, R, C + 1] and deltas [B, R, C, 4]."""
         count = proposals.shape[1]
-        crops = align(features, proposals, self._options.box_crop)
-        crops = tf.reshape(crops, [-1, *crops.shape[2:]])
-        pooled = tf.reduce_mean(self._last_stage(crops, training), axis=[1, 2])
-        outputs = self._predictor(pooled)
+        outputs = self._predictor(self._regions.describe(maps, proposals, training))
         deltas = tf.reshape(outputs["deltas"], [-1, count, self._num_classes, 4])
         return tf.reshape(outputs["logits"], [-1, count, self._num_classes + 1]), deltas
 
     def _detect(
-        self, features: tf.Tensor, proposals: tf.Tensor, scores: tf.Tensor, window: tf.Tensor
+        self,
+        maps: Sequence[tf.Tensor],
+        proposals: tf.Tensor,
+        scores: tf.Tensor,
+        window: tf.Tensor,
     ) -> dict[str, tf.Tensor]:
-        logits, deltas = self._classify(features, proposals, training=False)
+        logits, deltas = self._classify(maps, proposals, training=False)
         decoded = box_lib.decode(deltas, proposals[:, :, tf.newaxis])
         decoded = box_lib.clip(decoded, window[:, :, tf.newaxis])  # [B, R, C, 4]
         probabilities = tf.nn.softmax(logits)[..., :-1]

@@ -22,6 +22,7 @@ from revisit.data.views import nearest_ids
 from revisit.errors import UserError
 from revisit.evaluation import coco, voc
 from revisit.models.faster_rcnn import FasterRCNN, Options
+from revisit.models.resnet import OUTPUT_STRIDES
 from revisit.tasks.task import Batch, Outputs, Rows, Task
 
 # Of TensorFlow's detectors of the paper's time (the original: 1).
@@ -299,7 +300,8 @@ def _make_draw(taxonomy: Taxonomy) -> Callable[[Batch, Outputs | None], np.ndarr
     return draw
 
 
-def _check(detect: ConfigDict, dataset: Dataset) -> None:
+def _check(config: ConfigDict, dataset: Dataset) -> None:
+    detect = config.task.detect
     if dataset.shards and not dataset.contents.objects:
         raise UserError(
             f"config.task.name='detect' needs boxes, and {dataset.directory} has none: build it "
@@ -313,6 +315,17 @@ def _check(detect: ConfigDict, dataset: Dataset) -> None:
             raise UserError(
                 f"config.task.detect.{field}={detect[field]} is not one or more numbers above 0"
             )
+    if detect.fpn_channels < 0:
+        raise UserError(
+            f"config.task.detect.fpn_channels={detect.fpn_channels}: give 0 for no pyramid, or the "
+            "channels of one (256)"
+        )
+    if detect.fpn_channels and config.model.output_stride < max(OUTPUT_STRIDES):
+        raise UserError(
+            f"config.model.output_stride={config.model.output_stride}: a pyramid "
+            "(config.task.detect.fpn_channels) needs stages of falling resolution; give "
+            f"{max(OUTPUT_STRIDES)}"
+        )
     if not 0 < detect.short_side <= detect.long_side:
         raise UserError(
             f"config.task.detect.short_side={detect.short_side} must be in "
@@ -327,7 +340,7 @@ def make_detect(config: ConfigDict, dataset: Dataset) -> Task:
       UserError: a field of config.task.detect does not fit, or the data set has no boxes.
     """
     detect, taxonomy = config.task.detect, dataset.taxonomy
-    _check(detect, dataset)
+    _check(config, dataset)
     sizes = {field: detect[field] for field in Options._fields if field != "canvas"}
     options = Options(detect.long_side, **sizes)
     return Task(

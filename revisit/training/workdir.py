@@ -24,6 +24,7 @@ ADDED: dict[str, Any] = {
     "data.cache_bytes": 0,
     "model.version": "v1.5",
     "model.pixels": "symmetric",
+    "task.detect.fpn_channels": 0,
     "optimizer.clip_norm": 0.0,
     "probe.name": "sgd",
     "probe.features_dir": "",
