@@ -97,35 +97,54 @@ def test_workers_score_with_the_same_statistics_that_are_saved(
     assert report["figures"] == pytest.approx(figures, rel=1e-5)
 
 
-DETECT = {
-    "task.name": "detect",
-    "task.detect.short_side": 64,
-    "task.detect.long_side": 80,
-    "task.detect.anchor_sizes": (12.0, 24.0, 48.0),
-    "task.detect.rpn_samples": 32,
-    "task.detect.proposals": 16,
-    "model.stem": "conv3_pool",
+# task -> fields that make a run of seconds of it
+SCORED = {
+    "detect": {
+        "task.detect.short_side": 64,
+        "task.detect.long_side": 80,
+        "task.detect.anchor_sizes": (12.0, 24.0, 48.0),
+        "task.detect.rpn_samples": 32,
+        "task.detect.proposals": 16,
+        "model.stem": "conv3_pool",
+    },
+    "segment": {
+        "task.segment.side": 64,
+        "task.segment.crop": 65,
+        "model.stem": "conv3",
+        "model.output_stride": 8,
+    },
+    "pose": {
+        "task.pose.crop": (97, 65),
+        "task.pose.radius": 9.0,
+        "model.output_stride": 8,
+    },
 }
 
 
 @pytest.mark.slow
-def test_workers_score_each_image_of_a_detector_once(tmp_path: pathlib.Path) -> None:
+@pytest.mark.parametrize("task", SCORED)
+def test_workers_score_each_example_of_a_transfer_once(tmp_path: pathlib.Path, task: str) -> None:
     data = tmp_path / "data"
     source = SourceOptions(seed=0, num_images=60, world="pretrain")
     build(BuildOptions("microworld", source, str(data), PlanOptions(), 0.0, 1), {})
     write_config(tmp_path / "tiny.py", data, duration="2", batch_size=4, eval_batch_size=4)
-    run = _launch(tmp_path, *(f"--config.{field}={value}" for field, value in DETECT.items()))
+    fields = {"task.name": task, **SCORED[task]}
+    run = _launch(tmp_path, *(f"--config.{field}={value}" for field, value in fields.items()))
     assert run.wait() == 0, run.output
     figures = read_metrics(str(tmp_path / "run"), "validation", 2)
-    num_images = read_dataset(str(data)).num_examples("validation")
-    assert num_images % 4  # the last batch has padding
-    assert figures["num_examples"] == num_images
-    truth = json.loads(
-        (tmp_path / "run" / "results" / "validation" / "annotations.json").read_text()
-    )
-    assert len({image["id"] for image in truth["images"]}) == num_images
     alone = score(str(tmp_path / "run"), "last", None, None)["figures"]
     assert figures == pytest.approx(alone, rel=1e-3, abs=1e-6, nan_ok=True)
+    num_images = read_dataset(str(data)).num_examples("validation")
+    assert num_images % 4  # the last batch has padding
+    results = tmp_path / "run" / "results" / "validation"
+    if task == "segment":
+        assert len(list(results.rglob("*.png"))) == num_images
+    else:
+        truth = json.loads((results / "annotations.json").read_text())
+        ids = [image["id"] for image in truth["images"]]
+        assert len(set(ids)) == len(ids)
+    if task != "pose":  # whose examples are people
+        assert figures["num_examples"] == num_images
 
 
 @pytest.mark.slow
