@@ -6,10 +6,12 @@
     python -m data_prep.build --source=microworld --num_images=2000 --seed=1 --out=quick/data/clean
     python -m revisit.train --config=configs/demo.py --mode=pretrain --workdir=quick/clean \\
         --config.data.dir=quick/data/clean --config.task.labels=truth
-    python -m revisit.study --config=configs/study/quick.py --workdir=quick/study
+    python -m revisit.study --config=configs/study/quick.py --workdir=quick/study --shard=0/2 &
+    python -m revisit.study --config=configs/study/quick.py --workdir=quick/study --shard=1/2
 
 16 pretraining runs x 2 seeds, each then probed with frozen features, and the probes of random
-weights: 68 runs, planned for 10 to 15 minutes on 2 cores (about 10 s a run, half of it starting).
+weights: 68 runs, on 2 cores about 14 minutes as these two parts, of which the last one reports, and
+17 minutes as one process (10 to 25 s a run, half of it starting).
 quick/clean is a small, clean set of other images: what ImageNet is beside JFT-300M. Runs are far
 too short for conclusions; configs/study/microworld.py is the same at a size that may have some.
 """
