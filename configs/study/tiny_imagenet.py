@@ -7,8 +7,8 @@ Prepare data/tiny and data/tiny_transfer as configs/tiny_imagenet.py says, then:
 5 nested sizes over two decades x 2 depths x 2 seeds, every backbone trained on as many images seen
 (5 epochs of all of it), so that sizes differ in data alone; each is probed and fine-tuned on 50
 other classes, beside the same from random weights: 68 runs, about 2 hours on 2 cores as two parts
-(--shard=0/2 and --shard=1/2; 5 to 9 minutes of pretraining a run). docs/study.md has
-the figures; configs/study/tiny_imagenet_gpu.py is the grid for a GPU.
+(--shard=0/2 and --shard=1/2; 5 to 9 minutes of pretraining a run). docs/study.md has the figures;
+configs/study/tiny_imagenet_gpu.py is the grid for a GPU.
 """
 
 from ml_collections import ConfigDict
