@@ -72,7 +72,7 @@ class FeaturePyramid(keras.Model):
         self._outputs = _make_convolutions(dict.fromkeys(widths, channels), channels, 3, "output")
         self._hidden = _make_hidden(bins**2 * channels, self.units)
 
-    def call(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> list[tf.Tensor]:
+    def call(self, inputs: Mapping[str, tf.Tensor]) -> list[tf.Tensor]:
         """Stages by name -> a map [B, H, W, channels] of each, the finest first, and of one more.
 
         The last, of half the resolution of the coarsest stage, is for large anchors alone.

@@ -70,9 +70,9 @@ def align_levels(
 
     def corners(low: tf.Tensor, high: tf.Tensor, side: tf.Tensor) -> list[tuple[tf.Tensor, ...]]:
         """Both neighbours of each sample along an axis, [B, R, samples], with their weights."""
-        last = tf.cast(side, tf.float32)[..., tf.newaxis] - 1.0
-        scale = last[..., 0] + 1.0
-        places = tf.clip_by_value(_places(low * scale, high * scale, bins), 0.0, last)
+        size = tf.cast(side, tf.float32)
+        last = size[..., tf.newaxis] - 1.0
+        places = tf.clip_by_value(_places(low * size, high * size, bins), 0.0, last)
         before = tf.floor(places)
         after = tf.minimum(before + 1.0, last)
         share = places - before
