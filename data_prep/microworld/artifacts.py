@@ -523,7 +523,7 @@ def horn(s: Sketch, moves: list[float], traits: Horn) -> None:
             traits.width,
             traits.width * 2.2,
         )
-        s.lathe(((-0.2, traits.bell), (0.42, traits.width * 0.9)), MAIN, 0.38)
+        s.lathe(((-0.2, traits.bell), (0.42, traits.width * 0.9)), MAIN, x=0.38)
     else:
         s.limb((-h, 0), (h * 0.6, 0), traits.width * 0.7, traits.width)
         if traits.bell:

@@ -124,17 +124,17 @@ def _clutter_sketch(pieces: list[list[float]], reach: float) -> Sketch:
         radius = reach * (0.25 + r * r)
         spin, flat = 360 * turn, 0.25 + 0.75 * a
         if kind < 0.25:
-            s.ellipse((x, y), radius, radius * flat, material, spin)
+            s.ellipse((x, y), radius, radius * flat, material, turn=spin)
         elif kind < 0.45:
             end = x + radius * 2.4 * math.cos(spin), y + radius * 2.4 * math.sin(spin)
             s.limb((x, y), end, radius * 0.35, radius * 0.12, material)
         elif kind < 0.65:
-            s.star((x, y), 2, radius, flat, material, spin)
+            s.star((x, y), 2, radius, flat, material, turn=spin)
         elif kind < 0.8:
-            s.star((x, y), 3 + int(5 * a), radius, 0.5 + 0.4 * turn, material, spin)
+            s.star((x, y), 3 + int(5 * a), radius, 0.5 + 0.4 * turn, material, turn=spin)
         elif kind < 0.9:
             knots = (y - radius, radius * a), (y, radius * turn), (y + radius, radius * flat)
-            s.lathe(knots, material, x)
+            s.lathe(knots, material, x=x)
         else:
             path = [(x, y), (x + radius, y - radius * a), (x + radius * turn * 2, y + radius)]
             s.chain(path, radius * 0.3, radius * 0.2, material)

@@ -100,22 +100,22 @@ WIDTHS = {"front": (0.2, 0.11), "side": (0.05, 0.03), "back": (-0.2, -0.11)}  # 
 
 
 def _hat_cap(s: Sketch, head: Point, lean: float) -> None:
-    s.lathe(((head[1] - 0.17, 0.1), (head[1] - 0.05, 0.16)), ACCENT, head[0])
+    s.lathe(((head[1] - 0.17, 0.1), (head[1] - 0.05, 0.16)), ACCENT, x=head[0])
     s.limb((head[0], head[1] - 0.06), (head[0] + 0.26, head[1] - 0.05), 0.05, 0.03, ACCENT)
 
 
 def _hat_brim(s: Sketch, head: Point, lean: float) -> None:
-    s.lathe(((head[1] - 0.24, 0.09), (head[1] - 0.08, 0.14)), ACCENT, head[0])
+    s.lathe(((head[1] - 0.24, 0.09), (head[1] - 0.08, 0.14)), ACCENT, x=head[0])
     s.ellipse((head[0], head[1] - 0.08), 0.3, 0.055, ACCENT)
 
 
 def _hat_cone(s: Sketch, head: Point, lean: float) -> None:
-    s.lathe(((head[1] - 0.55, 0.01), (head[1] - 0.07, 0.17)), ACCENT, head[0])
+    s.lathe(((head[1] - 0.55, 0.01), (head[1] - 0.07, 0.17)), ACCENT, x=head[0])
     s.ellipse((head[0], head[1] - 0.07), 0.24, 0.045, ACCENT)
 
 
 def _hat_tall(s: Sketch, head: Point, lean: float) -> None:
-    s.lathe(((head[1] - 0.3, 0.13), (head[1] - 0.06, 0.13)), LIGHT, head[0])
+    s.lathe(((head[1] - 0.3, 0.13), (head[1] - 0.06, 0.13)), LIGHT, x=head[0])
     s.ellipse((head[0], head[1] - 0.34), 0.2, 0.12, LIGHT)
 
 
@@ -280,9 +280,9 @@ def _leg(s: Sketch, side: str, hip: Point, angles: Point, material: int, stout: 
     knee = toward(hip, angles[0], THIGH)
     ankle = toward(knee, angles[1], SHIN)
     thigh, shin = f"{side}_thigh", f"{side}_shin"
-    s.limb(knee, ankle, 0.12 * stout, 0.085 * stout, material, shin)
-    s.limb(hip, knee, 0.18 * stout, 0.13 * stout, material, thigh)
-    s.limb(ankle, toward(ankle, 62 + angles[1], 0.11), 0.08, 0.06, DARK, f"{side}_foot")
+    s.limb(knee, ankle, 0.12 * stout, 0.085 * stout, material, name=shin)
+    s.limb(hip, knee, 0.18 * stout, 0.13 * stout, material, name=thigh)
+    s.limb(ankle, toward(ankle, 62 + angles[1], 0.11), 0.08, 0.06, DARK, name=f"{side}_foot")
     s.joint(f"{side}_hip", hip, thigh, "trunk", "skirt")
     s.joint(f"{side}_knee", knee, thigh, shin, "skirt")
     s.joint(f"{side}_ankle", ankle, shin, f"{side}_foot", "skirt")
@@ -295,8 +295,8 @@ def _arm(
     wrist = toward(elbow, angles[1], FOREARM)
     upper, lower = f"{side}_upper_arm", f"{side}_forearm"
     skin = SKIN + (material & FAR)
-    s.limb(shoulder, elbow, 0.13 * stout, 0.1 * stout, material, upper)
-    s.limb(elbow, wrist, 0.1 * stout, 0.08, skin, lower)
+    s.limb(shoulder, elbow, 0.13 * stout, 0.1 * stout, material, name=upper)
+    s.limb(elbow, wrist, 0.1 * stout, 0.08, skin, name=lower)
     s.circle(wrist, 0.055, skin, name=f"{side}_hand")
     s.joint(f"{side}_shoulder", shoulder, upper, "trunk")
     s.joint(f"{side}_elbow", elbow, upper, lower)
@@ -384,7 +384,7 @@ def figure(s: Sketch, moves: list[float], traits: Figure) -> None:
     _leg(s, "right", hip["right"], limb["right_leg"], leg, traits.stout)
     _trunk(s, hips, neck, across, (abs(shoulder_half), abs(hip_half)), traits.stout)
     _clothes(s, traits.wear, hips, limb, across)
-    s.bar(neck, head, 0.1, SKIN, "neck")
+    s.bar(neck, head, 0.1, SKIN, name="neck")
     _head(s, head, up - 180, p.view, traits.hat)
     if not first_arm:
         wrists["left"] = _arm(s, "left", shoulder["left"], limb["left_arm"], sleeve, traits.stout)
@@ -407,7 +407,7 @@ def _trunk(
             toward(neck, across, -top),
         ),
         MAIN,
-        "trunk",
+        name="trunk",
     )
 
 
@@ -418,7 +418,7 @@ def _clothes(
         for side, shift in (("left", 0.06), ("right", -0.06)):
             start = toward(hips, across, shift)
             end = toward(start, limb[f"{side}_leg"][0], 0.22)
-            s.limb(start, end, 0.21, 0.2, SECOND, f"{side}_thigh")
+            s.limb(start, end, 0.21, 0.2, SECOND, name=f"{side}_thigh")
     if wear in SKIRTS:
         waist, hem, length = SKIRTS[wear]
         middle = (limb["left_leg"][0] + limb["right_leg"][0]) / 2
@@ -431,5 +431,5 @@ def _clothes(
                 toward(hips, middle - 90, waist),
             ),
             MAIN,
-            "skirt",
+            name="skirt",
         )

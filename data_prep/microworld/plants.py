@@ -192,7 +192,7 @@ def _bells(s: Sketch, head: Point, traits: Flower) -> None:
     for k in range(traits.petals):
         middle, top = x + (0.12 if k % 2 else -0.12), y + k * 0.16
         upper = (top - 0.08, 0.03), (top + 0.02, traits.width * 0.7)
-        s.lathe((*upper, (top + traits.reach * 0.5, traits.width)), MAIN, middle)
+        s.lathe((*upper, (top + traits.reach * 0.5, traits.width)), MAIN, x=middle)
 
 
 def _spike(s: Sketch, head: Point, traits: Flower) -> None:
@@ -354,13 +354,13 @@ def fruit(s: Sketch, moves: list[float], traits: Fruit) -> None:
             for (x0, y0), (x1, y1), (r, _) in zip(path, path[1:], knots):
                 s.bar((x0, y0), (x1, y1), r * 2)
         else:
-            s.lathe([(y + cy, r) for y, r in traits.form], MAIN, cx)
+            s.lathe([(y + cy, r) for y, r in traits.form], MAIN, x=cx)
         for k in range(traits.ribs):
             share = (k + 0.5) / traits.ribs - 0.5
             s.lathe(
                 [(y * 0.9 + cy, r * 0.12) for y, r in traits.form],
                 MAIN + FAR,
-                cx + share * 1.5 * max(r for _, r in traits.form),
+                x=cx + share * 1.5 * max(r for _, r in traits.form),
             )
         for k in range(traits.seeds):
             a, r = 2.4 * k, 0.7 * math.sqrt((k + 0.5) / traits.seeds)
@@ -400,12 +400,12 @@ def fungus(s: Sketch, moves: list[float], traits: Fungus) -> None:
     for g in range(traits.group):
         x, scale = (0.0, 1.0) if g == 0 else ((-0.5, 0.55) if g == 1 else (0.5, 0.65))
         w, h = traits.stalk[0] * scale, traits.stalk[1] * scale
-        s.lathe(((-h, w * 0.8), (-h * 0.4, w * 0.9), (0, w * 1.3)), LIGHT, x)
+        s.lathe(((-h, w * 0.8), (-h * 0.4, w * 0.9), (0, w * 1.3)), LIGHT, x=x)
         if traits.ring:
             s.ellipse((x, -h * 0.7), w * 1.8, 0.05, LIGHT)
         rx, ry = traits.cap[0] * scale, traits.cap[1] * scale
         if traits.bell:
-            s.lathe(((-h - ry * 1.8, 0.05), (-h - ry, rx * 0.7), (-h + 0.1, rx)), MAIN, x)
+            s.lathe(((-h - ry * 1.8, 0.05), (-h - ry, rx * 0.7), (-h + 0.1, rx)), MAIN, x=x)
         else:
             s.lathe(
                 (
@@ -415,7 +415,7 @@ def fungus(s: Sketch, moves: list[float], traits: Fungus) -> None:
                     (-h + 0.05, rx * 0.95),
                 ),
                 MAIN,
-                x,
+                x=x,
             )
         for k in range(traits.spots):
             a = 2.4 * k + g

@@ -38,15 +38,15 @@ class Sketch:
         self.parts: list[Part] = []
         self.joints: dict[str, tuple[float, float, tuple[str, ...]]] = {}
 
-    def polygon(self, points: Sequence[Point], material: int = MAIN, name: str = "") -> None:
+    def polygon(self, points: Sequence[Point], material: int = MAIN, *, name: str = "") -> None:
         """Any simple polygon."""
         self.parts.append(Part(points, material, name))
 
     def box(
-        self, x0: float, y0: float, x1: float, y1: float, material: int = MAIN, name: str = ""
+        self, x0: float, y0: float, x1: float, y1: float, material: int = MAIN, *, name: str = ""
     ) -> None:
         """An upright rectangle."""
-        self.polygon(((x0, y0), (x1, y0), (x1, y1), (x0, y1)), material, name)
+        self.polygon(((x0, y0), (x1, y0), (x1, y1), (x0, y1)), material, name=name)
 
     def ellipse(
         self,
@@ -54,6 +54,7 @@ class Sketch:
         rx: float,
         ry: float,
         material: int = MAIN,
+        *,
         turn: float = 0.0,
         name: str = "",
     ) -> None:
@@ -63,9 +64,9 @@ class Sketch:
         a, b, d, e = rx * c, -ry * s, rx * s, ry * c
         circle = _CIRCLES[16 if rx + ry > 0.3 else 8]
         points = [(x + a * u + b * v, y + d * u + e * v) for u, v in circle]
-        self.polygon(points, material, name)
+        self.polygon(points, material, name=name)
 
-    def circle(self, center: Point, radius: float, material: int = MAIN, name: str = "") -> None:
+    def circle(self, center: Point, radius: float, material: int = MAIN, *, name: str = "") -> None:
         """An ellipse with equal half axes."""
         self.ellipse(center, radius, radius, material, name=name)
 
@@ -76,6 +77,7 @@ class Sketch:
         width: float,
         end_width: float | None = None,
         material: int = MAIN,
+        *,
         name: str = "",
     ) -> None:
         """A tapering bar with round ends."""
@@ -86,13 +88,13 @@ class Sketch:
         c1, s1, c0, s0 = r1 * c, r1 * s, r0 * c, r0 * s
         points = [(x1 + c1 * u - s1 * v, y1 + s1 * u + c1 * v) for u, v in _CAP]
         points += [(x0 - c0 * u + s0 * v, y0 - s0 * u - c0 * v) for u, v in _CAP]
-        self.polygon(points, material, name)
+        self.polygon(points, material, name=name)
 
     def bar(
-        self, start: Point, end: Point, width: float, material: int = MAIN, name: str = ""
+        self, start: Point, end: Point, width: float, material: int = MAIN, *, name: str = ""
     ) -> None:
         """A limb that doesn't taper."""
-        self.limb(start, end, width, width, material, name)
+        self.limb(start, end, width, width, material, name=name)
 
     def chain(
         self, points: Sequence[Point], width: float, end_width: float, material: int = MAIN
@@ -109,12 +111,12 @@ class Sketch:
         self.ellipse(center, radius - thickness, radius - thickness, HOLE)
 
     def lathe(
-        self, knots: Iterable[Point], material: int = MAIN, x: float = 0.0, name: str = ""
+        self, knots: Iterable[Point], material: int = MAIN, *, x: float = 0.0, name: str = ""
     ) -> None:
         """A shape that is its own mirror image: knots of (y, half width) around the axis at x."""
         right = [(x + r, y) for y, r in knots]
         left = [(2 * x - px, y) for px, y in reversed(right)]
-        self.polygon(right + left, material, name)
+        self.polygon(right + left, material, name=name)
 
     def star(
         self,
@@ -123,6 +125,7 @@ class Sketch:
         radius: float,
         inner: float,
         material: int = MAIN,
+        *,
         turn: float = 0,
     ) -> None:
         """A star of n points whose notches lie at `inner` times the radius."""

@@ -31,21 +31,21 @@ def _hip(s: Sketch, x: float, y: float, w: float, h: float) -> None:
 
 
 def _gambrel(s: Sketch, x: float, y: float, w: float, h: float) -> None:
-    s.lathe(((y - h, w * 0.12), (y - h * 0.7, w * 0.7), (y, w * 1.1)), SECOND, x)
+    s.lathe(((y - h, w * 0.12), (y - h * 0.7, w * 0.7), (y, w * 1.1)), SECOND, x=x)
 
 
 def _dome(s: Sketch, x: float, y: float, w: float, h: float) -> None:
     s.lathe(
         ((y - h, w * 0.1), (y - h * 0.85, w * 0.5), (y - h * 0.5, w * 0.86), (y, w * 0.95)),
         SECOND,
-        x,
+        x=x,
     )
     s.limb((x, y - h), (x, y - h - 0.16), 0.04, 0.02, METAL)
 
 
 def _onion(s: Sketch, x: float, y: float, w: float, h: float) -> None:
     knots = ((-1.4, 0.02), (-1.05, 0.2), (-0.8, 0.75), (-0.45, 1.15), (-0.15, 0.95), (0, 0.6))
-    s.lathe([(y + k * h, r * w) for k, r in knots], SECOND, x)
+    s.lathe([(y + k * h, r * w) for k, r in knots], SECOND, x=x)
 
 
 def _spire(s: Sketch, x: float, y: float, w: float, h: float) -> None:
@@ -84,7 +84,7 @@ def _flat(s: Sketch, x: float, y: float, w: float, h: float) -> None:
 
 
 def _thatch(s: Sketch, x: float, y: float, w: float, h: float) -> None:
-    s.lathe(((y - h, w * 0.1), (y - h * 0.4, w * 0.8), (y + 0.1, w * 1.3)), ACCENT, x)
+    s.lathe(((y - h, w * 0.1), (y - h * 0.4, w * 0.8), (y + 0.1, w * 1.3)), ACCENT, x=x)
 
 
 def _saw(s: Sketch, x: float, y: float, w: float, h: float) -> None:
@@ -132,7 +132,7 @@ def _bands(s: Sketch, block: tuple[float, float, float, float], bands: int) -> N
                 (top + (2 * k + 1) * high, half * 1.03),
             ),
             SECOND,
-            x,
+            x=x,
         )
 
 
@@ -177,7 +177,7 @@ def building(s: Sketch, moves: list[float], traits: Building) -> None:
         base = last if middle is None else y
         x = middle or 0.0
         top = base - height
-        s.lathe(((top, half * traits.taper), (base, half)), MAIN, x)
+        s.lathe(((top, half * traits.taper), (base, half)), MAIN, x=x)
         _bands(s, (x, top, half * traits.taper, height), traits.bands)
         _windows(s, (x, base, half * traits.taper, height), traits.windows, traits.storeys)
         if kind:
@@ -502,4 +502,4 @@ def lamp(s: Sketch, moves: list[float], traits: Lamp) -> None:
         s.lathe(((-traits.stalk - high - 0.24, 0.04), (-traits.stalk - high, up * 1.3)), DARK)
         s.box(-low * 1.1, -traits.stalk - 0.06, low * 1.1, -traits.stalk + 0.04, DARK)
     else:
-        s.lathe(((top[1] - high, up), (top[1], low)), MAIN, top[0])
+        s.lathe(((top[1] - high, up), (top[1], low)), MAIN, x=top[0])

@@ -69,7 +69,7 @@ def _cover_cargo(s: Sketch, span: tuple[float, float, float]) -> None:
     s.lathe(
         ((-h, (x1 - x0) * 0.35), (-h * 0.75, (x1 - x0) * 0.5), (0, (x1 - x0) * 0.5)),
         LIGHT,
-        (x0 + x1) / 2,
+        x=(x0 + x1) / 2,
     )
 
 
@@ -83,7 +83,7 @@ def _hay_cargo(s: Sketch, span: tuple[float, float, float]) -> None:
     s.lathe(
         ((-h, (x1 - x0) * 0.2), (-h * 0.6, (x1 - x0) * 0.48), (0, (x1 - x0) * 0.55)),
         ACCENT,
-        (x0 + x1) / 2,
+        x=(x0 + x1) / 2,
     )
 
 
@@ -129,7 +129,7 @@ def _ladder_extra(s: Sketch, top: Point) -> None:
 
 
 def _chimney_extra(s: Sketch, top: Point) -> None:
-    s.lathe(((-0.82, 0.1), (-0.72, 0.07), (-0.2, 0.07)), DARK, 0.55)
+    s.lathe(((-0.82, 0.1), (-0.72, 0.07), (-0.2, 0.07)), DARK, x=0.55)
     s.ellipse((0.45, -0.95), 0.16, 0.1, LIGHT)
 
 
@@ -154,7 +154,7 @@ def _crane_extra(s: Sketch, top: Point) -> None:
 
 
 def _gun_extra(s: Sketch, top: Point) -> None:
-    s.lathe(((-0.66, 0.22), (-0.4, 0.36)), MAIN, -0.05)
+    s.lathe(((-0.66, 0.22), (-0.4, 0.36)), MAIN, x=-0.05)
     s.limb((0.1, -0.56), (0.95, -0.62), 0.1, 0.08, MAIN)
 
 
@@ -641,7 +641,9 @@ def rocket(s: Sketch, moves: list[float], traits: Rocket) -> None:
         )
     for k in range(traits.boosters):
         x = (-1, 1)[k % 2] * traits.girth * 1.25
-        s.lathe(((-0.3, 0.01), (-0.1, traits.girth * 0.45), (0.95, traits.girth * 0.45)), SECOND, x)
+        s.lathe(
+            ((-0.3, 0.01), (-0.1, traits.girth * 0.45), (0.95, traits.girth * 0.45)), SECOND, x=x
+        )
     for side in (-1, 1):
         if traits.fins:
             s.polygon(
