@@ -17,38 +17,10 @@ from revisit.training.batches import worker_batches
 from revisit.training.plan import Plan, make_plan
 from revisit.training.step import make_state, make_train_step
 from revisit.training.strategies import make_strategy
+from tests.tiny_tasks import TINY
 
-# task -> fields that make an experiment of seconds of it. No stem pools: XLA has no deterministic
-# gradient of max pooling, and an earlier test may want one.
-TINY = {
-    "classify": {"model.stem": "patch4", "data.resize": 32, "data.crop": 28},
-    # Its anchors do not overlap and all proposals are sampled: scores of an untrained detector lie
-    # so close together that rounding ranks them, and would choose what the losses look at.
-    "detect": {
-        "model.stem": "patch4",
-        "task.detect.short_side": 64,
-        "task.detect.long_side": 80,
-        "task.detect.rpn_channels": 16,
-        "task.detect.anchor_sizes": (12,),
-        "task.detect.anchor_ratios": (1.0,),
-        "task.detect.rpn_samples": 25,
-        "task.detect.proposals": 25,
-        "task.detect.box_samples": 64,
-        "task.detect.box_crop": 4,
-    },
-    "segment": {
-        "model.stem": "conv3",
-        "model.output_stride": 8,
-        "task.segment.side": 64,
-        "task.segment.crop": 65,
-    },
-    "pose": {
-        "model.stem": "patch4",
-        "model.output_stride": 8,
-        "task.pose.crop": (97, 65),
-        "task.pose.radius": 9.0,
-    },
-}
+# Without pooling: XLA has no deterministic gradient of it, and an earlier test may want one.
+STEMS = {"classify": "patch4", "detect": "patch4", "segment": "conv3", "pose": "patch4"}
 HOST_OPERATIONS = {"PyFunc", "EagerPyFunc", "PyFuncStateless", "PrintV2", "IteratorGetNext"}
 
 
@@ -68,7 +40,7 @@ def _plan(task: str, data: str) -> Plan:
     config.optimizer.name = "sgd"
     config.schedule.update({"name": "constant", "learning_rate": 0.02})
     config.train.update({"batch_size": 4, "eval_batch_size": 4})
-    config.update_from_flattened_dict(TINY[task])
+    config.update_from_flattened_dict({"model.stem": STEMS[task], **TINY[task]})
     strategy = make_strategy("one_device")
     return make_plan(modes.resolve(config, "pretrain"), "pretrain", strategy)
 

@@ -17,14 +17,7 @@ from revisit.training import loop, modes
 from revisit.training.model import load_backbone, load_model, make_models
 from revisit.training.plan import make_plan
 from revisit.training.strategies import make_strategy
-
-# task -> what of the defaults is too large for a test
-SMALL: dict[str, dict[str, Any]] = {
-    "classify": {"data.resize": 40, "data.crop": 32},
-    "detect": {"task.detect.short_side": 64, "task.detect.long_side": 64},
-    "segment": {"task.segment.crop": 65, "model.output_stride": 8},
-    "pose": {"task.pose.crop": (97, 65), "model.output_stride": 8},
-}
+from tests.tiny_tasks import TINY
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +33,7 @@ def _make_config(task: str, mode: str, data: str) -> Any:
     config.task.name = task
     config.data.update({"dir": data, "eval_split": "train"})
     config.model.update({"depth": 10, "width": 8})  # as the fixture finished_run
-    config.update_from_flattened_dict(SMALL[task])
+    config.update_from_flattened_dict(TINY[task])
     return modes.resolve(config, mode)
 
 
