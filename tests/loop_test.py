@@ -98,6 +98,27 @@ def test_a_stopped_run_goes_on_to_the_same_bits(
     _assert_same(_values(tmp_path), _values(pretrained[0]))
 
 
+def test_a_signal_after_the_last_step_is_for_who_handled_signals_before(
+    tiny_config: Callable, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluate, told = loop.evaluate_split, []
+
+    def evaluate_and_stop(*arguments: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return evaluate(*arguments)
+
+    monkeypatch.setattr(loop, "evaluate_split", evaluate_and_stop)
+    before = signal.signal(signal.SIGTERM, lambda signum, frame: told.append(signum))
+    config = tiny_config()
+    config.train.duration = "2 steps"
+    try:
+        figures = _train(config, "pretrain", tmp_path)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert told == [signal.SIGTERM]
+    assert _train(config, "pretrain", tmp_path) == figures  # the run is whole
+
+
 def test_a_step_that_is_done_again_for_a_lost_worker_counts_once(
     tiny_config: Callable, tmp_path: pathlib.Path
 ) -> None:

@@ -36,7 +36,10 @@ from revisit.training.window import CALM, Window
 
 @contextmanager
 def _signals() -> Iterator[Callable[[], bool]]:
-    """Inside, SIGTERM and SIGINT are only noted; yields whether one came."""
+    """Inside, SIGTERM and SIGINT are only noted; yields whether one came.
+
+    If it came too late to stop anything, whoever handled signals before is told: a study ends, too.
+    """
     noted = []
 
     def note(signum: int, frame: FrameType | None) -> None:
@@ -48,6 +51,10 @@ def _signals() -> Iterator[Callable[[], bool]]:
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
+    for signum in noted:
+        handler = before[signal.Signals(signum)]
+        if callable(handler) and handler is not signal.default_int_handler:
+            handler(signum, None)
 
 
 class _Run:
