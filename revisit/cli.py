@@ -14,8 +14,10 @@ from typing import Any
 from absl import app, flags, logging
 from ml_collections import ConfigDict, config_flags
 
+from revisit.allocator import keep_freed_memory
 from revisit.errors import Interrupted, UserError
 
+keep_freed_memory()  # before TensorFlow is imported, and starts threads
 flags.disclaim_key_flags()  # --config is its door's flag: --help lists it there
 
 EXIT_USER_ERROR = 1

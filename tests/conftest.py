@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+from revisit.allocator import keep_freed_memory
+
+keep_freed_memory()  # as every command does
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 

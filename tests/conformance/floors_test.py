@@ -11,6 +11,7 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 
 # A file imports from lower floors and from its own folder.
 FLOORS = {
+    "revisit.allocator": 0,
     "revisit.errors": 0,
     "revisit.cli": 1,
     "revisit.data": 1,
