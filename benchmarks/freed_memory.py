@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from benchmarks import table
 from benchmarks.train_step import NUM_IMAGES, build_microworld
+from configs import demo
 from revisit.training.logs import read_metrics
 
 REPEATS = 3
@@ -33,9 +34,8 @@ class Figures(NamedTuple):
 
 
 def _train(program: str, data: str, workdir: str) -> Figures:
-    config = os.path.join(os.path.dirname(os.path.dirname(__file__)), "configs", "demo.py")
     flags = [
-        f"--config={config}",
+        f"--config={demo.__file__}",
         "--mode=pretrain",
         f"--workdir={workdir}",
         f"--config.data.dir={data}",
