@@ -2,10 +2,8 @@
 
 import json
 import os
-import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from types import FrameType
 from typing import NamedTuple
 
@@ -21,6 +19,7 @@ from revisit.scaling.tables import write_atomically
 from revisit.training.logs import duration_text
 from revisit.training.modes import RANDOM
 from revisit.training.schedules import to_steps
+from revisit.training.signals import signals_handled_by
 
 STUDY_FILE = "study.json"
 DECIDING = ("base", "sweeps", "transfers", "seeds", "scratch")  # fields that say what is run
@@ -71,19 +70,9 @@ def claim(workdir: str, config: ConfigDict) -> None:
         )
 
 
-@contextmanager
-def stopped_by_signals() -> Iterator[None]:
-    """Inside, SIGTERM and SIGINT raise Interrupted (training itself saves first, then does)."""
-
-    def stop(signum: int, frame: FrameType | None) -> None:
-        raise Interrupted("finished runs are kept; the same command goes on from there")
-
-    before = {each: signal.signal(each, stop) for each in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
+def _stop(signum: int, frame: FrameType | None) -> None:
+    """Between the steps of training, which saves first and then stops by itself."""
+    raise Interrupted("finished runs are kept; the same command goes on from there")
 
 
 def _start_of(run: Run, workdir: str) -> tuple[Result | None, str | None]:
@@ -160,7 +149,7 @@ def make_runs(runs: Sequence[Run], study: Study) -> Iterator[Result]:
     metrics = {transfer.name: transfer.metric for transfer in transfers_of(study.config)}
     left = [run for run in runs if results.load_result(study.workdir, run.name) is None]
     progress = Progress(runs, left, {run.name: _num_steps(run, study) for run in left})
-    with stopped_by_signals():
+    with signals_handled_by(_stop):
         for run in left:
             if run.mode == PRETRAIN or not progress.num_done:
                 print(f"\n{progress.table()}\n", flush=True)

@@ -17,11 +17,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from types import FrameType
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TextIO
 
 from revisit.errors import UserError
+from revisit.training.signals import signals_handled_by
 
 GRACE_SECONDS = 90.0  # for the others to save or to notice, once a process failed or a signal came
 _PR_SET_PDEATHSIG = 1  # of sys/prctl.h
@@ -146,21 +146,6 @@ def _write(name: str, to: TextIO, lines: Sequence[bytes]) -> None:
         print(f"[{name}] {line.decode(errors='replace')}", file=to, flush=True)
 
 
-@contextlib.contextmanager
-def _noted_signals() -> Iterator[list[int]]:
-    noted: list[int] = []
-
-    def note(signum: int, frame: FrameType | None) -> None:
-        noted.append(signum)
-
-    before = {each: signal.signal(each, note) for each in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield noted
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
-
-
 class _Watch:
     """Follows the processes of a run to its end."""
 
@@ -234,7 +219,8 @@ def launch(command: Sequence[str], num_workers: int, num_servers: int) -> int:
     layout = make_layout(num_workers, num_servers)
     addresses = make_addresses(layout.started)
     processes: list[Process] = []
-    with _noted_signals() as noted:
+    noted: list[int] = []
+    with signals_handled_by(lambda signum, frame: noted.append(signum)):
         try:
             for kind, count in layout.started.items():
                 for index in range(count):

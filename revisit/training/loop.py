@@ -11,7 +11,6 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from types import FrameType
 from typing import Any
 
 import tensorflow as tf
@@ -29,6 +28,7 @@ from revisit.training.model import load_backbone
 from revisit.training.modes import RANDOM, check_init
 from revisit.training.plan import Plan, describe, make_plan
 from revisit.training.scoring import NUM_DRAWN, draw_split, evaluate_split
+from revisit.training.signals import signals_handled_by
 from revisit.training.step import State, make_state, make_train_step, several_steps
 from revisit.training.strategies import Strategy, make_strategy, sum_over_replicas
 from revisit.training.window import CALM, Window
@@ -40,19 +40,11 @@ def _signals() -> Iterator[Callable[[], bool]]:
 
     If it came too late to stop anything, whoever handled signals before is told: a study ends, too.
     """
-    noted = []
-
-    def note(signum: int, frame: FrameType | None) -> None:
-        noted.append(signum)
-
-    before = {each: signal.signal(each, note) for each in (signal.SIGTERM, signal.SIGINT)}
-    try:
+    noted: list[int] = []
+    with signals_handled_by(lambda signum, frame: noted.append(signum)) as before:
         yield lambda: bool(noted)
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
     for signum in noted:
-        handler = before[signal.Signals(signum)]
+        handler = before[signum]
         if callable(handler) and handler is not signal.default_int_handler:
             handler(signum, None)
 
