@@ -21,6 +21,7 @@ from configs import default
 
 
 def get_config() -> ConfigDict:
+    """Faster R-CNN at a short side of 600 pixels, one image a step, every layer trained."""
     config = default.get_config()
     config.task.name = "detect"
     config.task.detect.short_side = 600  # as recalled, unverified (with less certainty)

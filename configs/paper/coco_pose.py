@@ -22,6 +22,7 @@ from configs import default
 
 
 def get_config() -> ConfigDict:
+    """G-RMI's single-person net at 353 x 257 pixels and output stride 8, with Polyak averaging."""
     config = default.get_config()
     config.task.name = "pose"
     config.task.pose.crop = (353, 257)  # G-RMI's

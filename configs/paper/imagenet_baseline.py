@@ -16,6 +16,7 @@ from configs import default
 
 
 def get_config() -> ConfigDict:
+    """ResNet-101 at 299 pixels by softmax, 5 million steps of 32 images."""
     config = default.get_config()
     config.model.depth = 101
     config.task.loss = "softmax"  # exactly one class an image

@@ -19,6 +19,7 @@ from configs import default
 
 
 def get_config() -> ConfigDict:
+    """ResNet-101 with 18,291 sigmoid outputs in 50 parts, four epochs of JFT-300M."""
     config = default.get_config()
     config.model.depth = 101  # the capacity study also has 50 and 152
     config.model.width = 64

@@ -18,6 +18,7 @@ from configs.paper import coco_detect
 
 
 def get_config() -> ConfigDict:
+    """COCO's Faster R-CNN on VOC's trainval and test, with a shorter schedule."""
     config = coco_detect.get_config()
     config.data.eval_split = "test"
     config.schedule.learning_rate = 3e-4  # as recalled, unverified

@@ -22,6 +22,7 @@ from configs import default
 
 
 def get_config() -> ConfigDict:
+    """DeepLab-ASPP-L at output stride 8, crops of 513 pixels and the poly schedule."""
     config = default.get_config()
     config.task.name = "segment"
     config.data.flip = True  # as recalled, unverified

@@ -16,6 +16,7 @@ from configs.study import common
 
 
 def get_config() -> ConfigDict:
+    """Three nested sizes of pretraining data, two seeds, both kinds of transfer."""
     return common.make_config(
         title="Microworld: what is more pretraining data worth?",
         base=demo.get_config(),

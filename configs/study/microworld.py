@@ -32,6 +32,7 @@ ABLATIONS = (
 
 
 def get_config() -> ConfigDict:
+    """Sizes by depths, sizes at equal steps, widths, and the ablations one by one."""
     base = demo.get_config()
     base.data.dir = "microworld/data/pretrain"
     base.modes.linear_probe.data.dir = "microworld/data/transfer"

@@ -22,6 +22,7 @@ SIZES = (0.001, 0.00316, 0.01, 0.0316, 0.1, 0.316, 1.0)
 
 
 def get_config() -> ConfigDict:
+    """The microworld's grid over seven sizes and deeper, wider nets."""
     config = microworld.get_config()
     config.base.model.update({"depth": 18, "width": 64, "stem": "conv3"})
     config.base.train.batch_size = 256

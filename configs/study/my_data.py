@@ -17,6 +17,7 @@ from configs.study import common
 
 
 def get_config() -> ConfigDict:
+    """Four nested sizes, two depths and three rates of wrong labels: all yours to change."""
     return common.make_config(
         title="My images: how far will more of them take my model?",
         base=my_data.get_config(),

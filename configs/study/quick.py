@@ -24,6 +24,7 @@ from configs.study import common
 
 
 def get_config() -> ConfigDict:
+    """Every axis of the microworld study at its fewest levels, probed alone."""
     base = demo.get_config()
     base.data.dir = "quick/data/pretrain"
     base.modes.linear_probe.data.dir = "quick/data/transfer"

@@ -18,6 +18,7 @@ from configs.study import common
 
 
 def get_config() -> ConfigDict:
+    """Five sizes by two depths, all trained on as many images seen."""
     base = tiny_imagenet.get_config()
     base.train.duration = "300000 examples"
     return common.make_config(

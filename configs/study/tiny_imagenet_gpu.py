@@ -11,6 +11,7 @@ from configs.study import tiny_imagenet
 
 
 def get_config() -> ConfigDict:
+    """Tiny ImageNet's five sizes by three deeper nets, ten times as long."""
     config = tiny_imagenet.get_config()
     config.base.model.update({"depth": 18, "width": 64, "stem": "conv3"})
     config.base.train.update({"batch_size": 256, "duration": "3000000 examples"})

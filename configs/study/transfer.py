@@ -10,10 +10,11 @@
         > transfer/things.txt
     python -m revisit.study --config=configs/study/transfer.py --workdir=transfer/study
 
-A small ResNet is pretrained on 1/32 of the images and on all of them; each backbone is then trained
-on classification of classes that it never saw, and on detection, segmentation and pose in scenes
-that it never saw, beside the same from random weights: 42 runs over 3 seeds. docs/transfer.md has
-what came out. Transfer is short and on few images on purpose: what a backbone brings shows there.
+A small ResNet is pretrained on 1/32, 1/9 and 1/3 of the images and on all of them; each backbone is
+then trained on classification of classes that it never saw, and on detection, segmentation and pose
+in scenes that it never saw, beside the same from random weights: 72 runs over 3 seeds.
+docs/transfer.md has what came out. Transfer is short and on few images on purpose: what a backbone
+brings shows there.
 """
 
 from ml_collections import ConfigDict
@@ -60,6 +61,7 @@ def _transfers() -> dict:
 
 
 def get_config() -> ConfigDict:
+    """Four nested sizes of pretraining data, four tasks, three seeds."""
     base = default.get_config()
     base.data.update({"dir": "transfer/data/pretrain", "resize": SIDE, "crop": 56})
     base.model.update({"depth": 8, "width": 32, "stem": "conv3_pool"})
@@ -81,7 +83,7 @@ def get_config() -> ConfigDict:
     return common.make_config(
         title="Microworld: one backbone, four tasks",
         base=base,
-        sweeps=({"data.fraction": (1 / 32, 1.0)},),
+        sweeps=({"data.fraction": (1 / 32, 1 / 9, 1 / 3, 1.0)},),
         transfers=_transfers(),
         seeds=(0, 1, 2),
     )

@@ -19,6 +19,7 @@ from revisit.scaling.laws import Law, log_errors
 
 _SMALLEST_NOISE = 1e-12
 _SURE = 0.8  # that a variance is more than noise
+_NEIGHBOURS = 2
 
 
 class Fitted(NamedTuple):
@@ -28,33 +29,61 @@ class Fitted(NamedTuple):
     weights: np.ndarray
 
 
-def noise_variance(x: np.ndarray, errors: np.ndarray) -> float:
-    """Variance of log errors [n] at sizes x [n] around any smooth curve, 0 for fewer than 3 points.
+class Noise(NamedTuple):
+    """Variance of log errors around any smooth curve, and the degrees of freedom that it was
+    estimated with."""
 
-    Each point against the line between its neighbours in log x (Gasser, Sroka and Jennen-Steinmetz,
-    "Residual variance and residual pattern in nonlinear regression", Biometrika 1986).
+    variance: float
+    degrees: float
+
+
+def _interpolation(offsets: np.ndarray) -> np.ndarray:
+    """[m] weights of values at log sizes `offsets` [m] from a point, which give the value there of
+    the polynomial through them: a cubic for 4 different sizes, as of means for repeated ones."""
+    span = np.abs(offsets).max()
+    scaled = offsets / span if span else offsets
+    return np.linalg.pinv(np.vander(scaled, np.unique(scaled).size, increasing=True))[0]
+
+
+def _contrasts(log_x: np.ndarray) -> np.ndarray:
+    """[m, n] rows of length 1 that vanish for smooth values at ascending log_x [n]: each point
+    against its neighbours."""
+    size = min(_NEIGHBOURS, (log_x.size - 1) // 2)
+    rows = np.zeros((log_x.size - 2 * size, log_x.size))
+    for row, middle in zip(rows, range(size, log_x.size), strict=False):
+        around = np.delete(np.arange(middle - size, middle + size + 1), size)
+        row[around] = _interpolation(log_x[around] - log_x[middle])
+        row[middle] = -1
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def estimate_noise(x: np.ndarray, errors: np.ndarray) -> Noise:
+    """The noise of errors [n] at sizes x [n], 0 for fewer than 3 points.
+
+    Each point against the polynomial in log x through the two neighbours on each side: a line
+    between one on each side (Gasser, Sroka and Jennen-Steinmetz, "Residual variance and residual
+    pattern in nonlinear regression", Biometrika 1986) would take a curve's bend for noise. The
+    degrees of freedom are Satterthwaite's, since neighbouring points share theirs.
     """
     if x.size < 3:
-        return 0.0
+        return Noise(0.0, 1.0)
     order = np.argsort(x, kind="stable")
-    log_x, log_y = np.log(x[order]), np.log(errors[order])
-    span = log_x[2:] - log_x[:-2]
-    left = np.where(span > 0, (log_x[2:] - log_x[1:-1]) / np.where(span > 0, span, 1.0), 0.5)
-    right = 1 - left
-    strays = left * log_y[:-2] + right * log_y[2:] - log_y[1:-1]
-    return float(np.mean(strays**2 / (left**2 + right**2 + 1)))
+    rows = _contrasts(np.log(x[order]))
+    strays = rows @ np.log(errors[order])
+    return Noise(float(np.mean(strays**2)), len(rows) ** 2 / ((rows @ rows.T) ** 2).sum())
 
 
 def _weights(law: Law, params: np.ndarray, x: np.ndarray, errors: np.ndarray) -> np.ndarray:
     """[n] in (0, 1]: the inverse of the points' variances, 1 at the largest size."""
-    noise = max(noise_variance(x, errors), _SMALLEST_NOISE)
+    noise = estimate_noise(x, errors)
+    variance = max(noise.variance, _SMALLEST_NOISE)
     residuals = log_errors(law.predict(params[None], x)[0], errors)
     degrees = max(x.size - law.num_params, 1)
     total = (residuals**2).sum() / degrees
     # Two estimates of one variance differ by a factor with Fisher's distribution.
-    factor = stats.f.ppf(_SURE, degrees, max(x.size - 2, 1))
-    misfit = total - noise if total > factor * noise else 0.0
-    return (noise + misfit) / (noise + misfit * x.max() / x)
+    factor = stats.f.ppf(_SURE, degrees, noise.degrees)
+    misfit = total - variance if total > factor * variance else 0.0
+    return (variance + misfit) / (variance + misfit * x.max() / x)
 
 
 def fit_law(law: Law, x: np.ndarray, errors: np.ndarray) -> Fitted:
