@@ -256,7 +256,7 @@ def _build(options: BuildOptions, beam_options: dict[str, Any]) -> None:
     reports = directory_lib.read_reports(options.out, per_shard)
     rejects = directory_lib.read_row_rejects(options.out)
     rejects += [reject for each in reports.values() for reject in each.total.rejects]
-    rejects.sort()
+    rejects.sort(key=lambda reject: reject.place)
     directory_lib.write_rejects(options.out, rejects)
     num_images = sum(each.total.num_examples for each in reports.values())
     _check_rejects(options, rejects, num_images)

@@ -120,6 +120,13 @@ class Reject(NamedTuple):
     id: str
     reason: str
 
+    @property
+    def place(self) -> tuple[list[str | int], str, str]:
+        """To sort by: line 2 of a file stands before its line 10."""
+        parts: list[str | int] = [*re.split(r"(\d+)", self.origin)]
+        parts[1::2] = map(int, parts[1::2])
+        return parts, self.id, self.reason
+
 
 class Picture(NamedTuple):
     """The encoded image of a row, and annotations where they come with the pixels."""
