@@ -24,6 +24,13 @@ EXIT_USER_ERROR = 1
 EXIT_WRONG_FLAGS = 2
 EXIT_INTERRUPTED = 75  # EX_TEMPFAIL of sysexits.h: try again
 
+# What Python and absl say of a value of a wrong type, and what a user wants to hear.
+_WRONG_VALUES = (
+    (r"invalid literal for int\(\).*", "not a whole number"),
+    (r"could not convert string to float.*", "not a number"),
+    (r"\('Non-boolean argument to boolean flag'.*", "neither true nor false"),
+)
+
 
 def _say(kind: str, error: BaseException | str) -> None:
     print(f"{kind}: {' '.join(str(error).split())}", file=sys.stderr)
@@ -66,6 +73,13 @@ def _explain_text(traceback_text: str, path: str) -> str:
     return f"{path}{place} fails: {traceback_text.strip().splitlines()[-1]}"
 
 
+def _explain_value(text: str) -> str:
+    """What absl says of a value, without Python's part in it."""
+    for said, meant in _WRONG_VALUES:
+        text = re.sub(said, meant, text)
+    return text.removeprefix("flag ")
+
+
 def _parse_flags(argv: Sequence[str]) -> list[str]:
     path = _config_path(argv)
     try:
@@ -81,7 +95,10 @@ def _parse_flags(argv: Sequence[str]) -> list[str]:
             _say("error", f"{error} (--help lists the flags)")
             sys.exit(EXIT_WRONG_FLAGS)
         text = str(error)
-        _say("error", _explain_text(text, path or "") if "Traceback" in text else text)
+        _say(
+            "error",
+            _explain_text(text, path or "") if "Traceback" in text else _explain_value(text),
+        )
     except Exception as error:
         if path is None:
             raise
