@@ -221,6 +221,7 @@ def kill_when(there, *given):
     return running
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_a_rerun_makes_the_same_bytes(photos, built, tmp_path):
     out = tmp_path / "data"
     given = arguments(photos, out, "--num_processes=2")

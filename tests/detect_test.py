@@ -70,6 +70,9 @@ def pyramid_run(data, tmp_path_factory):
     return workdir, loop.train(modes.resolve(config, "pretrain"), "pretrain", str(workdir))
 
 
+RUNS = ["run", pytest.param("pyramid_run", marks=pytest.mark.slow)]
+
+
 def _found(boxes, scores, classes):
     return {"boxes": boxes, "scores": scores, "classes": tf.maximum(classes, 0)}
 
@@ -139,7 +142,7 @@ def test_chosen_classes_stand_for_the_objects_below_them(data, tmp_path):
     assert found == {"artifact", "person"}
 
 
-@pytest.mark.parametrize("name", ["run", "pyramid_run"])
+@pytest.mark.parametrize("name", RUNS)
 def test_a_few_dozen_steps_lower_the_loss(request, name):
     rows = (request.getfixturevalue(name)[0] / "metrics.csv").read_text().splitlines()
     losses = [float(row.split(",")[3]) for row in rows if ",train,loss," in row]
@@ -223,7 +226,7 @@ def test_frozen_batch_norms_stay_while_the_rest_learns(run, data, tmp_path):
         assert np.array_equal(value, after[name]) == ("norm" in name), name
 
 
-@pytest.mark.parametrize("name", ["run", "pyramid_run"])
+@pytest.mark.parametrize("name", RUNS)
 def test_the_exported_model_gives_boxes_in_pixels_of_the_image(request, name, tmp_path):
     version = export(str(request.getfixturevalue(name)[0]), str(tmp_path / "models"))
     signatures = tf.saved_model.load(str(version)).signatures

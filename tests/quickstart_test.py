@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import matplotlib
+import pytest
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 NOTEBOOK = REPOSITORY / "docs" / "quickstart.ipynb"
@@ -22,6 +23,7 @@ def as_python(source):
     return re.sub(r"(?m)^!python ((?:.*\\\n)*.*)$", r"run_python('''\1''')", source)
 
 
+@pytest.mark.slow
 def test_every_cell_runs(tmp_path, monkeypatch):
     matplotlib.use("Agg")
     (tmp_path / "configs").symlink_to(REPOSITORY / "configs")
