@@ -30,7 +30,7 @@ def _seconds(action: Callable[[Row], object], rows: list[Row]) -> float:
 
 
 def _encoded_size(row: Row, **options: object) -> int:
-    image = rendering.render(scenes.make_scene(*row.reference), microworld.IMAGE_SIZE).image
+    image = rendering.render(scenes.make_scene(*row.reference.scene), microworld.IMAGE_SIZE).image
     file = io.BytesIO()
     Image.fromarray(image).save(file, **options)  # type: ignore[arg-type]
     return file.tell()
@@ -43,7 +43,7 @@ def main() -> None:
         rows = [row for row in source.rows() if isinstance(row, Row)]
         _seconds(source.read, rows[:20])  # tiles of patterns are made once a process
         for name, action in (
-            ("layout", lambda row: scenes.make_scene(*row.reference)),
+            ("layout", lambda row: scenes.make_scene(*row.reference.scene)),
             ("layout, drawing, JPEG", source.read),
         ):
             rate = 1 / _seconds(action, rows)

@@ -73,6 +73,9 @@ _EVALUATION_SETS = flags.DEFINE_list(
 )
 _NUM_IMAGES = flags.DEFINE_integer("num_images", 25_000, "how many to draw (microworld)", 1)
 _WORLD = flags.DEFINE_enum("world", "pretrain", ("pretrain", "transfer"), "one of the microworld")
+_COPIES = flags.DEFINE_float(
+    "copies", 0.0, "share of the images that show an earlier one again (microworld)", 0.0, 0.9
+)
 _NUM_PROCESSES = flags.DEFINE_integer(
     "num_processes",
     None,
@@ -109,6 +112,7 @@ def main(argv: Sequence[str]) -> None:
             seed=_SEED.value,
             num_images=_NUM_IMAGES.value,
             world=_WORLD.value,
+            copies=_COPIES.value,
         ),
         out=out,
         plan=PlanOptions(

@@ -25,7 +25,7 @@ def test_the_grid_is_every_size_seed_and_mode_and_scratch_once():
 
 
 @pytest.mark.parametrize(("name", "num_pretrainings", "num_runs"), [
-    ("demo", 6, 22), ("quick", 26, 56), ("microworld", 70, 230), ("microworld_gpu", 129, 417),
+    ("demo", 6, 22), ("quick", 28, 60), ("microworld", 72, 236), ("microworld_gpu", 132, 426),
     ("tiny_imagenet", 20, 68), ("tiny_imagenet_gpu", 45, 153),
 ])  # fmt: skip
 def test_every_study_plans_the_runs_that_it_says(name, num_pretrainings, num_runs):

@@ -3,16 +3,19 @@
     python -m data_prep.build --source=microworld --num_images=18000 --out=microworld/data/pretrain
     python -m data_prep.build --source=microworld --world=transfer --num_images=4000 \\
         --out=microworld/data/transfer
+    python -m data_prep.build --source=microworld --num_images=18000 --copies=0.3 \\
+        --out=microworld/data/copies
     python -m data_prep.build --source=microworld --num_images=6000 --seed=1 \\
         --out=microworld/data/clean
     python -m revisit.train --config=configs/demo.py --mode=pretrain --workdir=microworld/clean \\
         --config.data.dir=microworld/data/clean --config.task.labels=truth
     python -m revisit.study --config=configs/study/microworld.py --workdir=microworld/study
 
-35 pretraining runs x 2 seeds, each probed with frozen features and fine-tuned, beside the same from
-random weights: 230 runs, planned for about 2.5 hours on 2 cores (an hour of pretraining, 50 minutes
+36 pretraining runs x 2 seeds, each probed with frozen features and fine-tuned, beside the same from
+random weights: 236 runs, planned for about 2.5 hours on 2 cores (an hour of pretraining, 50 minutes
 of transfer, 9 s of starting a run). microworld/clean is a small, clean set of other images: what
-ImageNet is beside JFT-300M. configs/study/microworld_gpu.py is the same grid for a GPU.
+ImageNet is beside JFT-300M. In microworld/data/copies 3 images in 10 show an earlier one again.
+configs/study/microworld_gpu.py is the same grid for a GPU.
 """
 
 from ml_collections import ConfigDict
@@ -26,7 +29,10 @@ ABLATIONS = (
     {"data.classes": ("50", "150", "")},
     {"data.noise_wrong": (0.0, 0.2, 0.4, 0.6)},
     {"data.noise_missing": (0.0, 0.3, 0.6)},
-    {"data.drop_duplicates": ("none", "evaluation", "all")},
+    {
+        "data.dir": ("microworld/data/copies",),
+        "data.drop_duplicates": ("none", "evaluation", "all"),
+    },
     {"start": ("random", "microworld/clean")},
 )
 

@@ -4,6 +4,8 @@
         --out=microworld/data/pretrain
     python -m data_prep.build --source=microworld --world=transfer --num_images=20000 \\
         --out=microworld/data/transfer
+    python -m data_prep.build --source=microworld --num_images=900000 --copies=0.3 \\
+        --out=microworld/data/copies
     python -m data_prep.build --source=microworld --num_images=100000 --seed=1 \\
         --out=microworld/data/clean
     python -m revisit.train --config=configs/demo.py --mode=pretrain --workdir=microworld/clean \\

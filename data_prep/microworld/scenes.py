@@ -30,7 +30,7 @@ POSITION_TRIES = 8
 FRONT_CLUTTER_RATE = 0.3  # scenes with something that is no object in front of all
 
 # Random streams of one scene.
-LEAVES_STREAM, LAYOUT_STREAM, LABELS_STREAM = range(3)
+LEAVES_STREAM, LAYOUT_STREAM, LABELS_STREAM, COPIES_STREAM = range(4)
 
 
 class Thing(NamedTuple):
@@ -103,6 +103,17 @@ def random_stream(world: str, seed: int, index: int, stream: int) -> np.random.G
     """An independent generator for one aspect of one scene."""
     key = (seed % 2**64) | ((4 * taxonomy.WORLDS.index(world) + stream) << 64)
     return np.random.Generator(np.random.Philox(key=key, counter=index << 64))
+
+
+def shown_index(world: str, seed: int, index: int, copies: float) -> int:
+    """Whose scene image `index` shows: its own, or, in a share `copies` of the images, that of an
+    earlier one, any of them alike."""
+    while index:
+        u, which = random_stream(world, seed, index, COPIES_STREAM).random(2)
+        if u >= copies:
+            break
+        index = int(which * index)
+    return index
 
 
 @functools.cache

@@ -167,6 +167,7 @@ class SourceOptions(NamedTuple):
       seed: of everything drawn at random.
       num_images: how many images to make, training and validation together (microworld).
       world: "pretrain" or "transfer" (microworld).
+      copies: share of the images that show an earlier one again (microworld).
     """
 
     manifest: str = ""
@@ -178,3 +179,4 @@ class SourceOptions(NamedTuple):
     seed: int = 0
     num_images: int = 0
     world: str = "pretrain"
+    copies: float = 0.0

@@ -50,6 +50,7 @@ AXES = {
     START: Axis("Initialisation of pretraining", "start"),
     "data.noise_wrong": Axis("Label noise: wrong", "share of labels that are wrong"),
     "data.noise_missing": Axis("Label noise: missing", "share of labels that are missing"),
+    "data.dir": Axis("Data set", "data set"),
     "data.drop_duplicates": Axis("Duplicates removed", "near duplicates removed"),
 }
 
