@@ -46,15 +46,24 @@ def _interpolation(offsets: np.ndarray) -> np.ndarray:
 
 
 def _contrasts(log_x: np.ndarray) -> np.ndarray:
-    """[m, n] rows of length 1 that vanish for smooth values at ascending log_x [n]: each point
-    against its neighbours."""
+    """[m, w] rows of length 1: what each of m windows of w ascending sizes [n] gives to its points,
+    so that smooth values sum to 0: the middle one against its neighbours."""
     size = min(_NEIGHBOURS, (log_x.size - 1) // 2)
-    rows = np.zeros((log_x.size - 2 * size, log_x.size))
-    for row, middle in zip(rows, range(size, log_x.size), strict=False):
-        around = np.delete(np.arange(middle - size, middle + size + 1), size)
-        row[around] = _interpolation(log_x[around] - log_x[middle])
-        row[middle] = -1
+    windows = np.lib.stride_tricks.sliding_window_view(log_x, 2 * size + 1)
+    offsets = np.delete(windows - windows[:, size : size + 1], size, axis=1)
+    rows = np.insert(np.stack([_interpolation(row) for row in offsets]), size, -1.0, axis=1)
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def _degrees(rows: np.ndarray) -> float:
+    """Satterthwaite's degrees of freedom of the mean square of contrasts [m, w], each of which lies
+    one point beyond the one before it."""
+    num_rows, width = rows.shape
+    total = float(num_rows)  # of squared products of all pairs of rows; with itself each has 1
+    for lag in range(1, min(width, num_rows)):
+        products = (rows[:-lag, lag:] * rows[lag:, :-lag]).sum(axis=1)
+        total += 2 * float((products**2).sum())
+    return num_rows**2 / total
 
 
 def estimate_noise(x: np.ndarray, errors: np.ndarray) -> Noise:
@@ -62,15 +71,15 @@ def estimate_noise(x: np.ndarray, errors: np.ndarray) -> Noise:
 
     Each point against the polynomial in log x through the two neighbours on each side: a line
     between one on each side (Gasser, Sroka and Jennen-Steinmetz, "Residual variance and residual
-    pattern in nonlinear regression", Biometrika 1986) would take a curve's bend for noise. The
-    degrees of freedom are Satterthwaite's, since neighbouring points share theirs.
+    pattern in nonlinear regression", Biometrika 1986) would take a curve's bend for noise.
     """
     if x.size < 3:
         return Noise(0.0, 1.0)
     order = np.argsort(x, kind="stable")
     rows = _contrasts(np.log(x[order]))
-    strays = rows @ np.log(errors[order])
-    return Noise(float(np.mean(strays**2)), len(rows) ** 2 / ((rows @ rows.T) ** 2).sum())
+    windows = np.lib.stride_tricks.sliding_window_view(np.log(errors[order]), rows.shape[1])
+    strays = (rows * windows).sum(axis=1)
+    return Noise(float(np.mean(strays**2)), _degrees(rows))
 
 
 def _weights(law: Law, params: np.ndarray, x: np.ndarray, errors: np.ndarray) -> np.ndarray:
