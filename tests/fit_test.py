@@ -80,7 +80,7 @@ def test_percent_and_fractions_give_the_same(tmp_path):
         assert one["chosen"] == hundred["chosen"]
         assert hundred["trend"]["per_tenfold"] == pytest.approx(100 * one["trend"]["per_tenfold"])
         for law, fitted in one["laws"].items():
-            assert hundred["laws"][law]["score"] == pytest.approx(fitted["score"], rel=0.02)
+            assert hundred["laws"][law]["score"] == pytest.approx(fitted["score"], rel=1e-4)
 
 
 def test_held_out_points_are_predicted_and_scored(tmp_path):
