@@ -37,12 +37,18 @@ class Noise(NamedTuple):
     degrees: float
 
 
-def _interpolation(offsets: np.ndarray) -> np.ndarray:
-    """[m] weights of values at log sizes `offsets` [m] from a point, which give the value there of
-    the polynomial through them: a cubic for 4 different sizes, as of means for repeated ones."""
-    span = np.abs(offsets).max()
-    scaled = offsets / span if span else offsets
-    return np.linalg.pinv(np.vander(scaled, np.unique(scaled).size, increasing=True))[0]
+def _interpolations(offsets: np.ndarray) -> np.ndarray:
+    """[m, k] weights of values at ascending log sizes `offsets` [m, k] from m points, which give
+    the value there of the polynomial through them: a cubic for 4 different sizes, as of means for
+    repeated ones."""
+    span = np.abs(offsets).max(axis=1, keepdims=True)
+    scaled = offsets / np.where(span > 0, span, 1.0)
+    num_sizes = 1 + (np.diff(scaled, axis=1) > 0).sum(axis=1)
+    weights = np.empty_like(scaled)
+    for number in np.unique(num_sizes):
+        rows = num_sizes == number
+        weights[rows] = np.linalg.pinv(scaled[rows][:, :, None] ** np.arange(number))[:, 0]
+    return weights
 
 
 def _contrasts(log_x: np.ndarray) -> np.ndarray:
@@ -51,7 +57,7 @@ def _contrasts(log_x: np.ndarray) -> np.ndarray:
     size = min(_NEIGHBOURS, (log_x.size - 1) // 2)
     windows = np.lib.stride_tricks.sliding_window_view(log_x, 2 * size + 1)
     offsets = np.delete(windows - windows[:, size : size + 1], size, axis=1)
-    rows = np.insert(np.stack([_interpolation(row) for row in offsets]), size, -1.0, axis=1)
+    rows = np.insert(_interpolations(offsets), size, -1.0, axis=1)
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
